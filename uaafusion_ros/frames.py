@@ -1,0 +1,54 @@
+"""What travels through the house: a frame, a pair of frames, and the result of fusing them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Mapping
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Frame:
+    """
+    One image of one camera, as it came.
+
+    `array` is a (possibly read-only, possibly strided) view of the message's bytes in the
+    layout of `encoding` (see `imaging.encodings.view`); `stamp_ns` is the camera's stamp in
+    nanoseconds and is never altered.
+    """
+
+    array: np.ndarray
+    stamp_ns: int
+    frame_id: str
+    encoding: str
+
+
+@dataclass(frozen=True)
+class FramePair:
+    """A thermal and an RGB frame that belong together."""
+
+    thermal: Frame
+    rgb: Frame
+
+    @property
+    def skew_ns(self) -> int:
+        """Thermal stamp minus RGB stamp in nanoseconds, signed."""
+        return self.thermal.stamp_ns - self.rgb.stamp_ns
+
+
+@dataclass(frozen=True)
+class FusionResult:
+    """
+    What one pair became.
+
+    `fused` is uint8 HxWx3 RGB, `mask` uint8 HxW class ids, `confidence` uint8 HxW (255 = certain).
+    `timings_ms` maps a stage name to its wall time in milliseconds, in the order they ran.
+    """
+
+    fused: np.ndarray
+    mask: np.ndarray
+    confidence: np.ndarray
+    stamp_ns: int
+    frame_id: str
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
