@@ -1,0 +1,1 @@
+"""Pixels: message bytes, thermal scaling, colour."""
