@@ -1,0 +1,1 @@
+"""Runtimes of the deployed graph behind one protocol."""

@@ -1,0 +1,103 @@
+"""Model files: which there are, whether they are unaltered, and what they say of themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from uaafusion_ros import share
+from uaafusion_ros.errors import ModelFileError
+
+SCHEMA = 1
+INPUTS = {'rgb': 'uint8 HxWx3', 'thermal': 'uint8 HxW'}
+OUTPUTS = {'fused': 'uint8 HxWx3', 'mask': 'uint8 HxW', 'confidence': 'uint8 HxW'}
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """
+    What a model file is.
+
+    classes[i] is the name and palette[i] (uint8 Nx3 RGB) the colour of class id i; image sizes
+    are padded to a multiple of `multiple`; sha256 is that of the file.
+    """
+
+    path: Path
+    sha256: str
+    preset: str
+    classes: tuple[str, ...]
+    palette: np.ndarray
+    multiple: int
+
+
+def shipped(preset: str) -> tuple[Path, str]:
+    """
+    Return path and pinned sha256 of a shipped model, as listed in models/models.yaml.
+
+    Raises ModelFileError for an unknown preset or a missing list.
+    """
+    try:
+        listing = share.path('models', 'models.yaml')
+    except FileNotFoundError as error:
+        raise ModelFileError(f'{error}; install the package again') from error
+    models = yaml.safe_load(listing.read_text())['models']
+    if preset not in models:
+        raise ModelFileError(f"model '{preset}' is not shipped; shipped are "
+                             f'{", ".join(sorted(models))} (see {listing})')
+    return listing.parent / models[preset]['file'], models[preset]['sha256']
+
+
+def load(path: Path, pinned: str | None = None) -> tuple[bytes, ModelSpec]:
+    """
+    Read an ONNX file that was exported by this package; return its bytes and description.
+
+    Raises ModelFileError when it is missing, differs from the pinned sha256, cannot be parsed,
+    or lacks or contradicts the description that the export writes into it.
+    """
+    if not path.is_file():
+        raise ModelFileError(f'{path}: no such model file; give the path of an ONNX file exported '
+                             'by this package, or leave it empty for the shipped one')
+    data = path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    if pinned is not None and digest != pinned:
+        raise ModelFileError(f'{path}: sha256 is {digest[:12]}..., models.yaml pins '
+                             f'{pinned[:12]}...; the file was altered or is incomplete: '
+                             'install the package again')
+    meta = _metadata(path, data)
+    try:
+        spec = ModelSpec(
+            path, digest, meta['preset'], tuple(json.loads(meta['classes'])),
+            np.array(json.loads(meta['palette']), np.uint8), int(meta['multiple']))
+        schema = int(meta['schema'])
+    except (KeyError, ValueError) as error:
+        raise ModelFileError(f'{path}: carries no description of this package ({error!r}); '
+                             'export it with `python -m train export`') from error
+    if schema != SCHEMA:
+        raise ModelFileError(f'{path}: written in schema {schema}, this version reads {SCHEMA}; '
+                             'export it again with this version')
+    return data, spec
+
+
+def _metadata(path: Path, data: bytes) -> dict[str, str]:
+    # ONNX Runtime is always installed and reads the properties without a further dependency.
+    import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=['CPUExecutionProvider'])
+    except Exception as error:  # the runtime's own exception types are not public
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelFileError(f'{path}: not a readable ONNX model ({reason[:200]})') from error
+    for kind, wanted, values in (('inputs', INPUTS, session.get_inputs()),
+                                 ('outputs', OUTPUTS, session.get_outputs())):
+        got = {value.name: f'{value.type[7:-1]} {len(value.shape)}-D' for value in values}
+        expected = {name: f'uint8 {2 + text.count("x3")}-D' for name, text in wanted.items()}
+        if got != expected:
+            raise ModelFileError(f'{path}: its {kind} are {got}, expected {expected}')
+    return session.get_modelmeta().custom_metadata_map

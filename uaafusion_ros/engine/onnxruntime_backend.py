@@ -1,0 +1,40 @@
+"""ONNX Runtime on the CPU: always there, and the reference for the others."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime
+
+from uaafusion_ros.engine.backend import Backend
+from uaafusion_ros.engine.models import ModelSpec
+from uaafusion_ros.engine.models import OUTPUTS
+from uaafusion_ros.engine.sizes import PerSize
+
+
+class ONNXRuntimeBackend(Backend):
+    """Runs a model's bytes on ONNX Runtime's CPU provider."""
+
+    def __init__(self, data: bytes, spec: ModelSpec, threads: int) -> None:
+        super().__init__(spec, f'onnxruntime {onnxruntime.__version__}')
+        self._data = data
+        self._threads = threads
+        self._sessions = PerSize(self._compile)
+
+    def _compile(self, height: int, width: int) -> onnxruntime.InferenceSession:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        # A robot's other processes need the cores between two frames.
+        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+        options.add_free_dimension_override_by_name('height', height)
+        options.add_free_dimension_override_by_name('width', width)
+        options.log_severity_level = 3
+        return onnxruntime.InferenceSession(
+            self._data, options, providers=['CPUExecutionProvider'])
+
+    def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> list[np.ndarray]:
+        session = self._sessions.get(*thermal.shape)
+        return session.run(list(OUTPUTS), {'rgb': rgb, 'thermal': thermal})
+
+    def close(self) -> None:
+        """Free the sessions."""
+        self._sessions.clear()
