@@ -1,0 +1,1 @@
+"""Bags, metrics and pictures that judge the fusion."""
