@@ -1,0 +1,82 @@
+"""Start fusion_node, and rviz2 if asked, with the transport and memory settings it needs."""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument
+from launch.actions import OpaqueFunction
+from launch.actions import SetEnvironmentVariable
+from launch.conditions import IfCondition
+from launch.substitutions import EnvironmentVariable
+from launch.substitutions import LaunchConfiguration
+from launch.substitutions import PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.substitutions import FindPackageShare
+
+ARGUMENTS = {
+    'namespace': ('', 'Namespace of the node and of all its relative topics.'),
+    'thermal_topic': ('thermal/image_raw', 'Thermal images; relative to the namespace.'),
+    'thermal_info_topic': ('thermal/camera_info', 'Calibration of the thermal camera.'),
+    'rgb_topic': ('rgb/image_raw', 'RGB images; relative to the namespace.'),
+    'rgb_info_topic': ('rgb/camera_info', 'Calibration of the RGB camera.'),
+    'params_file': (
+        PathJoinSubstitution([FindPackageShare('uaafusion_ros'), 'config', 'fusion.yaml']),
+        'Parameter file; see docs/parameters.md.'),
+    'backend': ('', 'Runtime instead of engine.backend of the parameter file; empty keeps that.'),
+    'rviz': ('false', 'Start rviz2 with thermal, RGB, fused image and overlay.'),
+    'use_sim_time': ('false', 'Take the time from /clock, as when a bag is played.'),
+    'log_level': ('info', 'Severity from which the node logs: debug, info, warn, error.'),
+}
+
+# Frames that wait for a partner make glibc give memory back and fault it in again on every
+# image; keeping it halves the processor time per pair.
+KEEP_MEMORY = {
+    'MALLOC_TRIM_THRESHOLD_': '1000000000',
+    'MALLOC_MMAP_THRESHOLD_': '1000000000',
+    'MALLOC_TOP_PAD_': '67108864',
+}
+
+
+def _fusion_node(context):
+    overrides = {'use_sim_time': LaunchConfiguration('use_sim_time')}
+    backend = LaunchConfiguration('backend').perform(context)
+    if backend:
+        overrides['engine.backend'] = backend
+    return [Node(
+        package='uaafusion_ros',
+        executable='fusion_node',
+        name='fusion_node',
+        namespace=LaunchConfiguration('namespace'),
+        parameters=[LaunchConfiguration('params_file'), overrides],
+        remappings=[
+            ('thermal/image_raw', LaunchConfiguration('thermal_topic')),
+            ('thermal/camera_info', LaunchConfiguration('thermal_info_topic')),
+            ('rgb/image_raw', LaunchConfiguration('rgb_topic')),
+            ('rgb/camera_info', LaunchConfiguration('rgb_info_topic')),
+        ],
+        ros_arguments=['--log-level', LaunchConfiguration('log_level')],
+        additional_env=KEEP_MEMORY,
+        output='screen',
+        emulate_tty=True,
+    )]
+
+
+def generate_launch_description():
+    """Return the launch description; every argument is described in ARGUMENTS."""
+    share = FindPackageShare('uaafusion_ros')
+    profile = SetEnvironmentVariable(
+        'FASTDDS_DEFAULT_PROFILES_FILE',
+        EnvironmentVariable(
+            'FASTDDS_DEFAULT_PROFILES_FILE',
+            default_value=PathJoinSubstitution([share, 'config', 'fastdds.xml'])))
+    rviz = Node(
+        package='rviz2',
+        executable='rviz2',
+        name='rviz2',
+        namespace=LaunchConfiguration('namespace'),
+        arguments=['-d', PathJoinSubstitution([share, 'config', 'fusion.rviz'])],
+        parameters=[{'use_sim_time': LaunchConfiguration('use_sim_time')}],
+        condition=IfCondition(LaunchConfiguration('rviz')),
+    )
+    return LaunchDescription([
+        *(DeclareLaunchArgument(name, default_value=default, description=description)
+          for name, (default, description) in ARGUMENTS.items()),
+        profile, OpaqueFunction(function=_fusion_node), rviz])

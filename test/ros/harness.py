@@ -1,0 +1,223 @@
+"""Processes of nodes and cameras, and a listener, for tests over real DDS."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+import json
+from pathlib import Path
+import signal
+import subprocess
+import sys
+from threading import Thread
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from lifecycle_msgs.srv import GetState
+from rcl_interfaces.srv import SetParametersAtomically
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import Image
+
+from uaafusion_ros.nodes.diagnostics import read
+
+ROOT = Path(__file__).resolve().parents[2]
+OUTPUTS = ('fused/image', 'segmentation/mask', 'segmentation/overlay')
+START_S = 30.0
+
+
+def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> Any:
+    """Return the first true value of `condition()`, or its last when time is up."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return value
+
+
+class Process:
+    """A child process whose output is read while it runs."""
+
+    def __init__(self, *command: str) -> None:
+        self.lines: list[str] = []
+        self._child = subprocess.Popen(
+            [sys.executable, *command], cwd=ROOT, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self._child.stdout:
+            self.lines.append(line.rstrip())
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def alive(self) -> bool:
+        return self._child.poll() is None
+
+    def said(self, text: str) -> list[str]:
+        """Return the lines so far that contain `text`."""
+        return [line for line in self.lines if text in line]
+
+    def wait_for(self, text: str, timeout_s: float = START_S) -> str:
+        """Return the first line that contains `text`; fail when none comes."""
+        until(lambda: self.said(text) or not self.alive(), timeout_s)
+        found = self.said(text)
+        assert found, f'{text!r} was not said; the output is:\n' + '\n'.join(self.lines)
+        return found[0]
+
+    def interrupt(self, number: int = signal.SIGINT) -> None:
+        """Send a signal, if there is still a process to hear it."""
+        if self.alive():
+            self._child.send_signal(number)
+
+    def stop(self, number: int = signal.SIGINT, timeout_s: float = 10.0) -> int:
+        """Send a signal and return the exit code."""
+        self.interrupt(number)
+        try:
+            return self._child.wait(timeout_s)
+        finally:
+            self.end(0.0)
+
+    def end(self, timeout_s: float = 5.0) -> None:
+        """Wait for the end of the process, and kill it when that does not come."""
+        try:
+            self._child.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        self._reader.join(5.0)
+
+    def result(self, timeout_s: float = 60.0) -> dict[str, Any]:
+        """Wait for the end and return the last line as JSON."""
+        assert self._child.wait(timeout_s) == 0, '\n'.join(self.lines)
+        self._reader.join(5.0)
+        return json.loads(self.lines[-1])
+
+
+class Listener:
+    """A node of the test itself that hears outputs and diagnostics and asks services."""
+
+    def __init__(self, domain: int) -> None:
+        self._context = Context()
+        rclpy.init(context=self._context, domain_id=domain)
+        self.node = rclpy.create_node('listener', context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self.images: dict[str, list[Any]] = defaultdict(list)
+        self._reports: list[DiagnosticArray] = []
+        self.node.create_subscription(DiagnosticArray, '/diagnostics', self._reports.append, 50)
+        self._running = True
+        self._thread = Thread(target=self._spin, daemon=True)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        while self._running:
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def hear(self, *topics: str, namespace: str = '') -> None:
+        """Collect the messages of these topics in `images`."""
+        for topic in topics:
+            name = f'{namespace}/{topic}'
+            kind = CameraInfo if topic.endswith('camera_info') else Image
+            self.node.create_subscription(kind, name, self.images[name].append, 50)
+
+    def values(self, node: str = '/fusion_node') -> dict[str, str]:
+        """Return what the node reported last."""
+        return next((found for array in reversed(self._reports) if (found := read(array, node))),
+                    {})
+
+    def counts(self, node: str = '/fusion_node') -> dict[str, int]:
+        """Return the counts of a report that was made after this call, or {} without one."""
+        first = len(self._reports)
+        until(lambda: any(read(array, node) for array in self._reports[first:]), 5.0)
+        if not any(read(array, node) for array in self._reports[first:]):
+            return {}
+        return {key: int(value) for key, value in self.values(node).items() if value.isdigit()}
+
+    def messages(self, node: str = '/fusion_node') -> dict[str, str]:
+        """Return the newest message of each status of the node."""
+        return {entry.name.partition(': ')[2]: entry.message for array in self._reports
+                for entry in array.status if entry.name.startswith(f'{node}: ')}
+
+    def ask(self, kind: Any, service: str, request: Any, timeout_s: float = START_S) -> Any:
+        """Call a service and return its answer."""
+        client = self.node.create_client(kind, service)
+        assert client.wait_for_service(timeout_s), f'{service} does not exist'
+        future = client.call_async(request)
+        assert until(future.done, timeout_s), f'{service} does not answer'
+        self.node.destroy_client(client)
+        return future.result()
+
+    def change(self, transition: int, node: str = '/fusion_node') -> bool:
+        """Ask for a lifecycle transition; return whether it succeeded."""
+        request = ChangeState.Request(transition=Transition(id=transition))
+        return self.ask(ChangeState, f'{node}/change_state', request).success
+
+    def state(self, node: str = '/fusion_node') -> str:
+        """Return the label of the lifecycle state."""
+        return self.ask(GetState, f'{node}/get_state', GetState.Request()).current_state.label
+
+    def set(self, node: str = '/fusion_node', **values: Any) -> Any:
+        """Set parameters, all or nothing; `__` stands for the dot in their names."""
+        request = SetParametersAtomically.Request(parameters=[
+            Parameter(name.replace('__', '.'), value=value).to_parameter_msg()
+            for name, value in values.items()])
+        return self.ask(
+            SetParametersAtomically, f'{node}/set_parameters_atomically', request).result
+
+    def close(self) -> None:
+        self._running = False
+        self._thread.join(5.0)
+        self._executor.shutdown()
+        self.node.destroy_node()
+        self._context.try_shutdown()
+
+
+class Robot:
+    """Start nodes and cameras on one domain, and end them all."""
+
+    def __init__(self, domain: int) -> None:
+        self.listener = Listener(domain)
+        self._started: list[Process] = []
+
+    def _start(self, *command: str) -> Process:
+        self._started.append(Process(*command))
+        return self._started[-1]
+
+    def fusion_node(self, *ros_args: str, namespace: str = '/', **values: Any) -> Process:
+        """Start the node; `__` in a parameter's name stands for its dot."""
+        given = {'diagnostics.period_s': 0.2, 'engine.warmup_size': [160, 120],
+                 **{name.replace('__', '.'): value for name, value in values.items()}}
+        return self._start(
+            '-m', 'uaafusion_ros.nodes.fusion_node', '--ros-args', '-r', f'__ns:={namespace}',
+            *(part for name, value in given.items()
+              for part in ('-p', f'{name}:={json.dumps(value)}')), *ros_args)
+
+    def active(self, **values: Any) -> Process:
+        """Start the node and wait until it is active."""
+        node = self.fusion_node(**values)
+        name = values.get('namespace', '/').rstrip('/') + '/fusion_node'
+        until(lambda: self.listener.values(name).get('state') == 'active' or not node.alive(),
+              START_S)
+        assert self.listener.values(name).get('state') == 'active', '\n'.join(node.lines)
+        return node
+
+    def camera(self, *arguments: str) -> Process:
+        """Start a process that publishes a camera pair."""
+        return self._start(str(ROOT / 'test/ros/camera_process.py'), *arguments)
+
+    def close(self) -> None:
+        # Asked first, because a killed process leaves its shared memory behind.
+        for process in self._started:
+            process.interrupt()
+        for process in self._started:
+            process.end()
+        self.listener.close()

@@ -1,0 +1,79 @@
+"""Image messages <-> frames and arrays."""
+
+from __future__ import annotations
+
+from array import array as byte_array
+import copy
+
+from builtin_interfaces.msg import Time
+import numpy as np
+from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from uaafusion_ros.frames import Frame
+from uaafusion_ros.imaging.encodings import encode
+from uaafusion_ros.imaging.encodings import lookup
+from uaafusion_ros.imaging.encodings import MAX_PIXELS
+from uaafusion_ros.imaging.encodings import view
+
+_NS_PER_S = 1_000_000_000
+
+
+def ns_from_stamp(stamp: Time) -> int:
+    """Return a stamp in whole nanoseconds, exactly; negative before 1970."""
+    return stamp.sec * _NS_PER_S + stamp.nanosec
+
+
+def stamp_from_ns(stamp_ns: int) -> Time:
+    """Return the stamp of whole nanoseconds, exactly: the inverse of `ns_from_stamp`."""
+    sec, nanosec = divmod(stamp_ns, _NS_PER_S)
+    return Time(sec=sec, nanosec=nanosec)
+
+
+def frame_from_image(msg: Image, max_pixels: int = MAX_PIXELS) -> Frame:
+    """
+    Return a frame whose array is a read-only view of the message's bytes.
+
+    The frame keeps the bytes alive; `encoding` has the spelling of sensor_msgs. Raises
+    EncodingError where the message's fields and data contradict one another.
+    """
+    return Frame(
+        array=view(
+            msg.data, encoding=msg.encoding, width=msg.width, height=msg.height, step=msg.step,
+            is_bigendian=bool(msg.is_bigendian), max_pixels=max_pixels),
+        stamp_ns=ns_from_stamp(msg.header.stamp),
+        frame_id=msg.header.frame_id,
+        encoding=lookup(msg.encoding).name)
+
+
+def image_from_array(array: np.ndarray, encoding: str, stamp_ns: int, frame_id: str) -> Image:
+    """
+    Return the message of an array that is in the layout of `encoding`.
+
+    Accepts rgb8, bgr8, mono8, mono16 and 32FC1 as `imaging.encodings.encode` does; the bytes are
+    little-endian and rows unpadded. Raises EncodingError for another encoding, shape or dtype.
+    """
+    raw, step = encode(array, encoding)
+    # rosidl's setter copies array.array at once and anything from numpy byte by byte.
+    data = byte_array('B')
+    data.frombytes(raw)
+    msg = Image()
+    msg.header = _header(stamp_ns, frame_id)
+    msg.height, msg.width = array.shape[:2]
+    msg.encoding = lookup(encoding).name
+    msg.is_bigendian = 0
+    msg.step = step
+    msg.data = data
+    return msg
+
+
+def camera_info_for(info: CameraInfo, stamp_ns: int, frame_id: str) -> CameraInfo:
+    """Return a copy of a calibration with another header; the calibration itself is shared."""
+    answer = copy.copy(info)
+    answer.header = _header(stamp_ns, frame_id)
+    return answer
+
+
+def _header(stamp_ns: int, frame_id: str) -> Header:
+    return Header(stamp=stamp_from_ns(stamp_ns), frame_id=frame_id)

@@ -1,0 +1,82 @@
+"""The four outputs of the node, made only where somebody listens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import Image
+
+from uaafusion_ros.frames import Frame
+from uaafusion_ros.frames import FusionResult
+from uaafusion_ros.imaging.color import overlay
+from uaafusion_ros.nodes import qos
+from uaafusion_ros.nodes.messages import camera_info_for
+from uaafusion_ros.nodes.messages import image_from_array
+
+TOPICS = {'fused/image': Image, 'segmentation/mask': Image, 'segmentation/overlay': Image,
+          'fused/camera_info': CameraInfo}
+
+
+class Outputs:
+    """
+    Lifecycle publishers of fused image, mask, overlay and calibration.
+
+    Made and destroyed on the executor's thread; `wanted` and `publish` serve the worker.
+    """
+
+    def __init__(
+        self, node: LifecycleNode, values: Mapping[str, Any], warn: Callable[[str], None]
+    ) -> None:
+        """Advertise all topics relative to the node's namespace."""
+        self._node = node
+        self._warn = warn
+        profile = qos.profile(values, 'output')
+        self._publishers = {
+            topic: node.create_lifecycle_publisher(
+                kind, topic, profile,
+                event_callbacks=qos.output_events(node.resolve_topic_name(topic), warn))
+            for topic, kind in TOPICS.items()}
+
+    def wanted(self) -> set[str]:
+        """Return the topics that have a listener now."""
+        return {topic for topic, publisher in self._publishers.items()
+                if publisher.get_subscription_count()}
+
+    def publish(
+        self, wanted: set[str], result: FusionResult, reference: Frame,
+        info: CameraInfo | None, palette: np.ndarray, alpha: float
+    ) -> None:
+        """
+        Publish the `wanted` topics with stamp and frame_id of the `reference` frame.
+
+        `info` is the calibration of the reference camera, withheld with a warning while its
+        size is not that of the image; `palette` (uint8 Nx3) and `alpha` make the overlay.
+        """
+        header = (reference.stamp_ns, reference.frame_id)
+        images = {
+            'fused/image': ('rgb8', lambda: result.fused),
+            'segmentation/mask': ('mono8', lambda: result.mask),
+            'segmentation/overlay': (
+                'rgb8', lambda: overlay(result.fused, result.mask, palette, alpha))}
+        for topic, (encoding, make) in images.items():
+            if topic in wanted:
+                self._publishers[topic].publish(image_from_array(make(), encoding, *header))
+        if 'fused/camera_info' not in wanted or info is None:
+            return
+        if (info.height, info.width) == result.mask.shape:
+            self._publishers['fused/camera_info'].publish(camera_info_for(info, *header))
+        else:
+            self._warn(
+                f'fused/camera_info withheld: that of the reference camera is for '
+                f'{info.width}x{info.height}, its image fuses to {result.mask.shape[1]}x'
+                f'{result.mask.shape[0]}; publish the calibration of this image size')
+
+    def destroy(self) -> None:
+        """Withdraw all topics."""
+        for publisher in self._publishers.values():
+            self._node.destroy_lifecycle_publisher(publisher)

@@ -1,0 +1,102 @@
+"""Quality of service from parameters, and a plain word when it keeps images from arriving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
+
+from rclpy.event_handler import PublisherEventCallbacks
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.qos import HistoryPolicy
+from rclpy.qos import qos_policy_name_from_kind
+from rclpy.qos import QoSProfile
+from rclpy.qos import ReliabilityPolicy
+
+
+def profile(values: Mapping[str, Any], side: str) -> QoSProfile:
+    """Return the profile of `side`, 'input' or 'output'; durability is volatile."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST, depth=values[f'qos.{side}_depth'],
+        reliability=ReliabilityPolicy[values[f'qos.{side}_reliability'].upper()])
+
+
+def input_events(topic: str, warn: Callable[[str], None]) -> SubscriptionEventCallbacks:
+    """Return callbacks that warn when a publisher of `topic` cannot be heard."""
+
+    def incompatible(event: Any) -> None:
+        policy = qos_policy_name_from_kind(event.last_policy_kind)
+        warn(f'{topic}: a publisher offers an incompatible {policy}, nothing arrives from it; '
+             + _mend_input(policy))
+
+    return SubscriptionEventCallbacks(incompatible_qos=incompatible)
+
+
+def output_events(topic: str, warn: Callable[[str], None]) -> PublisherEventCallbacks:
+    """Return callbacks that warn when a subscriber of `topic` cannot be served."""
+
+    def incompatible(event: Any) -> None:
+        policy = qos_policy_name_from_kind(event.last_policy_kind)
+        mend = ('set qos.output_reliability to reliable here or ask best effort there'
+                if policy == 'RELIABILITY' else f'change {policy} of the subscriber')
+        warn(f'{topic}: a subscriber asks an incompatible {policy}, nothing reaches it; {mend}')
+
+    return PublisherEventCallbacks(incompatible_qos=incompatible)
+
+
+def _mend_input(policy: str) -> str:
+    if policy == 'RELIABILITY':
+        return 'set qos.input_reliability to best_effort here or make the camera reliable'
+    return f'change {policy} of the publisher'
+
+
+def silence(topic: str, seconds: float, wanted: QoSProfile, publishers: list[Any]) -> str:
+    """
+    Explain why nothing arrived on `topic` for `seconds`.
+
+    `publishers` is the answer of `get_publishers_info_by_topic`.
+    """
+    said = f'{topic}: no image for {seconds:.1f} s; '
+    if not publishers:
+        return said + ('nobody publishes it: start the camera, or remap the topic or namespace '
+                       '(ros2 topic list), or check ROS_DOMAIN_ID')
+    deaf = [item for item in publishers
+            if wanted.reliability == ReliabilityPolicy.RELIABLE
+            and item.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT]
+    if len(deaf) == len(publishers):
+        return said + 'its publisher is best effort: ' + _mend_input('RELIABILITY')
+    return said + (f'{len(publishers)} publisher(s) exist: the camera has stalled, or its images '
+                   'do not fit the transport; start both sides with FASTDDS_DEFAULT_PROFILES_FILE '
+                   'set to config/fastdds.xml')
+
+
+class SilenceWatch:
+    """
+    Decide when a silent topic deserves a warning.
+
+    Warns after 1, 2, 4, 8, ... timeouts of silence, so that a camera that is off for a day
+    fills no log. Times are seconds of one monotonic clock.
+    """
+
+    def __init__(self, now: float) -> None:
+        """Start counting silence at `now`."""
+        self._last = now
+        self._due = 1.0
+
+    def heard(self, now: float) -> None:
+        """Note that a message came."""
+        self._last = now
+        self._due = 1.0
+
+    def quiet_for(self, now: float) -> float:
+        """Return the seconds since the last message."""
+        return now - self._last
+
+    def due(self, now: float, timeout_s: float) -> bool:
+        """Return whether a warning is due now, and move to the next deadline if so."""
+        periods = self.quiet_for(now) / timeout_s
+        if periods < self._due:
+            return False
+        while self._due <= periods:
+            self._due *= 2.0
+        return True
