@@ -1,0 +1,1 @@
+"""The `uaafusion` command, one verb per file."""

@@ -1,0 +1,27 @@
+"""Arguments and argument types that several verbs share."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from argparse import ArgumentTypeError
+import math
+
+
+def add_model_arguments(parser: ArgumentParser) -> None:
+    """Add which network runs and on what."""
+    parser.add_argument(
+        '--preset', default='fast', help='shipped network to run (default: %(default)s)')
+    parser.add_argument(
+        '--backend', default='auto',
+        help='auto, openvino or onnxruntime: the runtime (default: %(default)s)')
+
+
+def positive_float(text: str) -> float:
+    """Read a finite number above zero; a wrong one is refused in a sentence."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise ArgumentTypeError(f'{text!r} is not a number above 0')
+    return value

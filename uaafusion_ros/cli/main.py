@@ -1,0 +1,46 @@
+"""The `uaafusion` command: finds the verb, runs it, and turns errors into one line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Sequence
+
+from uaafusion_ros import __version__
+from uaafusion_ros.cli import demo
+from uaafusion_ros.cli import fuse
+from uaafusion_ros.cli import parameters
+from uaafusion_ros.errors import UaafusionError
+
+VERBS = {'fuse': fuse, 'demo': demo, 'parameters': parameters}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run one verb and return the exit code.
+
+    0: done; 1: done, but not all of it; 2: could not be done, one line on stderr says why;
+    130: interrupted.
+    """
+    parser = argparse.ArgumentParser(
+        prog='uaafusion', description='Thermal and RGB fusion and segmentation.')
+    parser.add_argument('--version', action='version', version=f'uaafusion {__version__}')
+    verbs = parser.add_subparsers(dest='verb', metavar='verb', required=True)
+    for name, verb in VERBS.items():
+        summary = verb.__doc__.strip().splitlines()[0]
+        verb.add_arguments(verbs.add_parser(
+            name, help=summary, description=verb.__doc__.strip(),
+            formatter_class=argparse.RawDescriptionHelpFormatter))
+    options = parser.parse_args(arguments)
+    try:
+        return VERBS[options.verb].run(options)
+    except UaafusionError as error:
+        print(f'uaafusion {options.verb}: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f'uaafusion {options.verb}: interrupted', file=sys.stderr)
+        return 130
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The demonstration: real pairs, real node, real topics."""
