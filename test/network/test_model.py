@@ -1,0 +1,119 @@
+import pytest
+import torch
+from toys import image
+
+from uaafusion_ros.network.model import Deployed
+from uaafusion_ros.network.model import UAAFusion
+from uaafusion_ros.network.presets import preset
+from uaafusion_ros.network.segmentation import rgb_to_ycrcb
+
+
+@pytest.fixture(scope='module')
+def network():
+    torch.manual_seed(0)
+    return UAAFusion(preset('fast')).eval()
+
+
+def frame(height=64, width=96, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    rgb = torch.randint(0, 256, (height, width, 3), generator=generator, dtype=torch.uint8)
+    return rgb, torch.randint(0, 256, (height, width), generator=generator, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize('height,width', [(64, 96), (32, 160)])
+def test_shapes_and_ranges(network, height, width):
+    sources = [image(2, c, height, width, seed=seed, dtype=torch.float32)
+               for seed, c in enumerate((1, 1, 2))]
+    with torch.no_grad():
+        result, logits = network(*sources)
+    assert result.fused.shape == (2, 1, height, width)
+    assert 0 <= result.fused.min() and result.fused.max() <= 1
+    assert len(result.iterates) == 4
+    assert result.attention.shape == (2, 2, height // 8, width // 8)
+    assert logits.shape == (2, 9, height, width)
+
+
+def test_the_first_look_gives_probabilities_at_an_eighth(network):
+    sources = [image(2, c, 32, 96, seed=seed, dtype=torch.float32)
+               for seed, c in enumerate((1, 1, 2))]
+    with torch.no_grad():
+        scores = network.first_look(*sources)
+    assert scores.shape == (2, 9, 4, 12)
+    torch.testing.assert_close(scores.sum(1), torch.ones(2, 4, 12))
+
+
+def test_gradients_reach_every_live_parameter():
+    network = UAAFusion(preset('fast'))
+    for parameter in network.fusion.parameters():
+        if (parameter == 0).all():
+            torch.nn.init.normal_(parameter, std=0.1)
+    result, logits = network(*(image(2, c, 64, 64, seed=seed, dtype=torch.float32)
+                                for seed, c in enumerate((1, 1, 2))))
+    (result.iterates[-1].square().sum() + logits.square().sum()).backward()
+    dead = {n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()}
+    # Nothing reads what the last stage would remember.
+    assert dead == {'fusion.stages.2.memory.gates.weight', 'fusion.stages.2.memory.gates.bias'}
+
+
+def test_bytes_in_bytes_out(network):
+    with torch.no_grad():
+        fused, mask, confidence = Deployed(network)(*frame())
+    assert (fused.dtype, mask.dtype, confidence.dtype) == (torch.uint8,) * 3
+    assert fused.shape == (64, 96, 3)
+    assert mask.shape == confidence.shape == (64, 96)
+    assert mask.max() < 9
+
+
+def test_mask_and_confidence_are_the_winner_and_its_probability(network):
+    rgb, thermal = frame()
+    seen = {}
+
+    def keep(module, args, output):
+        seen['scores'] = output[1].softmax(1)[0]
+
+    handle = network.register_forward_hook(keep)
+    with torch.no_grad():
+        _, mask, confidence = Deployed(network)(rgb, thermal)
+    handle.remove()
+    assert torch.equal(mask.long(), seen['scores'].argmax(0))
+    want = seen['scores'].max(0).values * 255
+    assert (confidence.float() - want).abs().max() <= 0.501
+
+
+def test_the_chroma_of_the_camera_stays(network):
+    grey = torch.full((64, 64), 120, dtype=torch.uint8)
+    rgb = torch.randint(90, 130, (64, 64, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        fused, _, _ = Deployed(network)(rgb, grey)
+    # One change for all three channels, so their differences stay but for rounding.
+    for a, b in ((0, 1), (1, 2)):
+        before = rgb[..., a].int() - rgb[..., b].int()
+        after = fused[..., a].int() - fused[..., b].int()
+        assert (before - after).abs().max() <= 1
+    assert (fused.int() - rgb.int()).abs().max() > 2
+
+
+@pytest.mark.parametrize('channel', [0, 1, 2])
+def test_a_coloured_patch_keeps_its_colour(network, channel):
+    rgb = torch.full((64, 64, 3), 60, dtype=torch.uint8)
+    rgb[16:48, 16:48, channel] = 200
+    with torch.no_grad():
+        fused, _, _ = Deployed(network)(rgb, torch.full((64, 64), 90, dtype=torch.uint8))
+    assert (fused[20:44, 20:44].argmax(2) == channel).all()
+
+
+def test_the_network_is_given_thermal_luma_and_chroma(network):
+    rgb, thermal = frame()
+    seen = {}
+
+    def keep(module, args):
+        seen['args'] = args
+
+    handle = network.register_forward_pre_hook(keep)
+    with torch.no_grad():
+        Deployed(network)(rgb, thermal)
+    handle.remove()
+    luma, chroma = rgb_to_ycrcb(rgb.permute(2, 0, 1).unsqueeze(0) / 255)
+    want = (thermal[None, None] / 255, luma, chroma)
+    for got, expected in zip(seen['args'], want):
+        torch.testing.assert_close(got, expected, atol=1e-6, rtol=0)

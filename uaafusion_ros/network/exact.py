@@ -1,0 +1,122 @@
+"""
+Fusion with exact attribution: needs autograd, so it runs in PyTorch alone.
+
+Every preset can be fused so, also those whose deployed graph has a distilled head instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import singledispatch
+
+import torch
+from torch import nn
+from torch import Tensor
+import torch.nn.functional as F
+
+from uaafusion_ros.network import attribution
+from uaafusion_ros.network import attribution_paper
+from uaafusion_ros.network.attribution import PathAttention
+from uaafusion_ros.network.attribution import Segment
+from uaafusion_ros.network.presets import Preset
+from uaafusion_ros.network.segmentation_paper import PaperSegmenter
+from uaafusion_ros.network.unfolding import UnfoldingNet
+
+# Which images of a batch of n are attributed together.
+REGIONS = {
+    'image': lambda n: [slice(i, i + 1) for i in range(n)],
+    'batch': lambda n: [slice(0, n)],
+}
+# From the path attribution A of the summed scores, and their number, to the map of a stage.
+ATTENTIONS = {
+    'normalised': lambda a, number: attribution.normalised(a),
+    'raw': lambda a, number: a / number,
+    'off': lambda a, number: torch.zeros_like(a),
+}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """
+    A fusion and why it came out so.
+
+    iterates: [I^(0), ..., I^(K)], each (B, 1, H, W), not clipped; the last is the fused luma.
+    classes: the regions, ids (B, H, W). thermal, luma: class attributions (B, C) of each source,
+    0 for absent classes. w_thermal: w1 (B, 1, H, W). attention: what stage 1..K saw of A, each
+    (B, 1, H/d, W/d), d the downscale factor.
+    """
+
+    iterates: list[Tensor]
+    classes: Tensor
+    thermal: Tensor
+    luma: Tensor
+    w_thermal: Tensor
+    attention: list[Tensor]
+
+
+def fuse_exactly(spec: Preset, fusion: UnfoldingNet, segmenter: nn.Module, thermal: Tensor,
+                 luma: Tensor, chroma: Tensor, steps: int = 5,
+                 reference: Tensor | None = None) -> Explanation:
+    """
+    Fuse thermal and luma (B, 1, H, W) as `spec` says, attributed through `segmenter`.
+
+    chroma (B, 2, H, W) is that of the RGB camera; thermal is segmented without any. `reference`
+    holds class scores (B, C, H, W), as a one-hot ground truth; None takes those of the source
+    average. H and W must be multiples of the segmenter's stride and of the preset's
+    attention_stride. The segmenter should be in eval mode: batch statistics mix images.
+    Gradients reach `fusion` through the iterates, not through the attributions.
+    """
+    neutral = torch.full_like(chroma, 0.5)
+    count = luma.shape[0]
+    if reference is None:
+        with torch.no_grad():
+            reference = segmenter.scores((thermal + luma) / 2, chroma)
+    classes = reference.argmax(1)
+    number = reference.shape[1]
+    by_thermal, by_luma = luma.new_zeros(count, number), luma.new_zeros(count, number)
+    for part in REGIONS[spec.regions](count):
+        by_thermal[part] = attributions(
+            segmenter, thermal[part], neutral[part], classes[part], number, steps)
+        by_luma[part] = attributions(
+            segmenter, luma[part], chroma[part], classes[part], number, steps)
+    shares = attribution.thermal_share(by_thermal, by_luma)
+    weights = torch.stack([
+        attribution.weight_map(share, regions) for share, regions in zip(shares, classes)])
+    weights = weights.unsqueeze(1)
+    path = PathAttention(segment_with(segmenter, chroma), reference)
+    size = tuple(n // spec.downscale for n in luma.shape[2:])
+    seen: list[Tensor] = []
+
+    def attention(stage: int, iterates: list[Tensor]) -> Tensor:
+        raw = path(stage, iterates)
+        level = ATTENTIONS[spec.attention](raw, reference.numel())
+        level = F.avg_pool2d(level, spec.attention_stride)
+        seen.append(F.interpolate(level, size=size, mode='bilinear', align_corners=False))
+        return seen[-1]
+
+    iterates = fusion(thermal, luma, weights, attention)
+    return Explanation(iterates, classes, by_thermal, by_luma, weights, seen)
+
+
+@singledispatch
+def attributions(segmenter: nn.Module, image: Tensor, chroma: Tensor, classes: Tensor,
+                 count: int, steps: int) -> Tensor:
+    """Return a_c (C,) of images (B, 1, H, W) that share their regions, the fastest exact way."""
+    return attribution.class_attributions(
+        segment_with(segmenter, chroma), image, classes, count, steps)
+
+
+@attributions.register(PaperSegmenter)
+def _(segmenter: PaperSegmenter, image: Tensor, chroma: Tensor, classes: Tensor, count: int,
+      steps: int) -> Tensor:
+    return attribution_paper.class_attributions(segmenter, image, classes, steps)
+
+
+def segment_with(segmenter: nn.Module, chroma: Tensor) -> Segment:
+    """
+    Return luma (N, 1, H, W) -> class scores (N, C, H, W) at fixed chroma (B, 2, H, W).
+
+    N is a multiple of B; image n is seen with chroma n mod B.
+    """
+    return lambda image: segmenter.scores(
+        image, chroma.repeat(image.shape[0] // chroma.shape[0], 1, 1, 1))

@@ -1,0 +1,66 @@
+"""Presets: an architecture is data; one builder turns it into modules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import replace
+
+
+@dataclass(frozen=True)
+class Preset:
+    """
+    Everything that distinguishes one network from another.
+
+    stages: K, the unfolded iterations. channels: features of a stage; downscale: the
+    pixel-unshuffle factor at which they live. step: 'descent' or 'discarded' (as published),
+    step_init: initial rho. head: 'residual' or 'sigmoid'; memory: 'gated' or 'convlstm';
+    spare_start: a unit for a learned first image, published but never used.
+    segmenter: 'lite' or 'mobilenet' (the published one).
+
+    attribution: 'distilled' has a head for it and can be exported, 'exact' needs autograd and
+    cannot. regions: exact class attributions per 'image' or, as published, shared by the 'batch'.
+    attention: the exact maps 'normalised', 'raw' as published, or 'off' for comparison, averaged
+    over squares of attention_stride pixels.
+    segmenter_width and attribution_width: channels of the lite decoder and of the head.
+    """
+
+    name: str
+    classes: int = 9
+    stages: int = 3
+    channels: int = 16
+    downscale: int = 2
+    padding: str = 'zeros'
+    activation: str = 'relu'
+    step: str = 'descent'
+    step_init: float = 0.5
+    head: str = 'residual'
+    memory: str = 'gated'
+    spare_start: bool = False
+    segmenter: str = 'lite'
+    segmenter_width: int = 64
+    attribution: str = 'distilled'
+    attribution_width: int = 32
+    regions: str = 'image'
+    attention: str = 'normalised'
+    attention_stride: int = 8
+
+
+FAST = Preset('fast')
+# The published shapes, with the step taken, the attention at work and the figure's activation.
+PAPER = Preset(
+    'paper', stages=5, channels=32, downscale=1, padding='reflect', activation='lrelu',
+    step_init=0.1, head='sigmoid', memory='convlstm', segmenter='mobilenet',
+    attribution='exact', attention_stride=1)
+# The published code, with what in it has no effect.
+RELEASE = replace(
+    PAPER, name='release', classes=15, activation='prelu', step='discarded', step_init=0.001,
+    spare_start=True, regions='batch', attention='raw')
+
+PRESETS = {row.name: row for row in (FAST, PAPER, RELEASE)}
+
+
+def preset(name: str) -> Preset:
+    """Return a preset by name; raises KeyError naming the known ones."""
+    if name not in PRESETS:
+        raise KeyError(f"preset '{name}' is unknown; known: {', '.join(PRESETS)}")
+    return PRESETS[name]

@@ -1,0 +1,124 @@
+"""
+The unfolding network: proximal gradient steps on an attribution-weighted data term.
+
+H. Bai et al., "Deep Unfolding Multi-modal Image Fusion Network via Attribution Analysis",
+IEEE TCSVT 35(4), 2025. Each stage is one gradient step, F0 = I - rho (w1 (I - I_thermal) +
+w2 (I - I_luma)) with w1 + w2 = 1, followed by a learned proximal operator with attribution
+attention, a short-term memory (the stage's features) and a long-term memory along the stages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch import Tensor
+import torch.nn.functional as F
+
+from uaafusion_ros.network.layers import ConvUnit
+from uaafusion_ros.network.layers import State
+
+# Attention of stage k (counted from 0) given the iterates so far, first the source average.
+Attention = Callable[[int, list[Tensor]], Tensor]
+
+
+class Descent(nn.Module):
+    """The data step with a learnable step size rho."""
+
+    def __init__(self, initial: float) -> None:
+        super().__init__()
+        self.rho = nn.Parameter(torch.tensor(initial))
+
+    def forward(self, image: Tensor, target: Tensor) -> Tensor:
+        """Return image - rho (image - target); target = w1 I_thermal + w2 I_luma."""
+        return image - self.rho * (image - target)
+
+
+class DiscardedDescent(Descent):
+    """The data step as published: computed and thrown away, so rho receives no gradient."""
+
+    def forward(self, image: Tensor, target: Tensor) -> Tensor:
+        """Return `image` untouched."""
+        return image
+
+
+class SigmoidHead(nn.Module):
+    """Regenerates the image from features, as published."""
+
+    def __init__(self, unit: nn.Module) -> None:
+        super().__init__()
+        self.unit = unit
+
+    def forward(self, features: Tensor, before: Tensor) -> Tensor:
+        """Return the new image; `before` (F0) is not used."""
+        return torch.sigmoid(self.unit(features))
+
+
+class ResidualHead(nn.Module):
+    """Adds what the features say to F0, so that a small network keeps every detail of it."""
+
+    def __init__(self, unit: nn.Module) -> None:
+        super().__init__()
+        self.unit = unit
+
+    def forward(self, features: Tensor, before: Tensor) -> Tensor:
+        """Return `before` (F0) plus the correction."""
+        return before + self.unit(features)
+
+
+class Stage(nn.Module):
+    """One stage: data step and proximal operator."""
+
+    def __init__(self, step: Descent, enter: nn.Module, inject: nn.Module, attend: nn.Module,
+                 head: nn.Module, memory: nn.Module, downscale: int) -> None:
+        super().__init__()
+        self.step, self.enter, self.inject, self.attend = step, enter, inject, attend
+        self.head, self.memory = head, memory
+        self.downscale = downscale
+
+    def forward(self, image: Tensor, target: Tensor, attention: Tensor, memories: State,
+                state: State | None) -> tuple[Tensor, State, State]:
+        """
+        Return the new image (B, 1, H, W), (m_l, m_s) and the memory's state.
+
+        `attention` is A (B, 1, H/d, W/d) before its sigmoid, d the downscale factor.
+        """
+        image = self.step(image, target)
+        f1 = self.enter(F.pixel_unshuffle(image, self.downscale))
+        f2 = self.inject(torch.cat((f1, *memories), dim=1))
+        f3 = f2 + self.attend(f2) * torch.sigmoid(attention)
+        image = F.pixel_shuffle(
+            self.head(f3, F.pixel_unshuffle(image, self.downscale)), self.downscale)
+        long, state = self.memory(torch.cat((f1, f2, f3), dim=1), state)
+        return image, (long, f3), state
+
+
+class UnfoldingNet(nn.Module):
+    """K stages; sizes must be multiples of `downscale`."""
+
+    def __init__(self, stages: list[Stage], from_thermal: ConvUnit, from_luma: ConvUnit,
+                 downscale: int) -> None:
+        super().__init__()
+        self.from_thermal, self.from_luma = from_thermal, from_luma
+        self.stages = nn.ModuleList(stages)
+        self.downscale = downscale
+
+    def forward(self, thermal: Tensor, luma: Tensor, w_thermal: Tensor,
+                attention: Attention) -> list[Tensor]:
+        """
+        Return the iterates [I^(0), ..., I^(K)], each (B, 1, H, W); the last is the fused luma.
+
+        thermal, luma: (B, 1, H, W) in [0, 1]; w_thermal: w1 (B, 1, H, W) in [0, 1].
+        """
+        memory = torch.cat((
+            self.from_thermal(F.pixel_unshuffle(thermal, self.downscale)),
+            self.from_luma(F.pixel_unshuffle(luma, self.downscale))), dim=1)
+        memories, state = (memory, memory), None
+        target = luma + w_thermal * (thermal - luma)
+        iterates = [(thermal + luma) / 2]
+        for index, stage in enumerate(self.stages):
+            image, memories, state = stage(
+                iterates[-1], target, attention(index, iterates), memories, state)
+            iterates.append(image)
+        return iterates
