@@ -1,0 +1,62 @@
+"""Reading pairs: each defect names its file."""
+
+import cv2
+import numpy as np
+import pytest
+
+from train import augment
+from train.config import Source
+from train.data import read
+from uaafusion_ros.errors import DatasetError
+
+
+def test_pairs_are_read_whole_and_in_rgb_order(pairs):
+    samples = read(Source('msrs', str(pairs)))
+    assert [s.name for s in samples] == ['0', '1', '2', '3']
+    bgr = cv2.imread(str(pairs / 'vi' / '0.png'))
+    np.testing.assert_array_equal(samples[0].rgb, bgr[..., ::-1])
+    assert set(np.unique(samples[0].label)) == {0, 1, 2}
+
+
+def test_defects_name_the_file(pairs):
+    with pytest.raises(DatasetError, match='nowhere/vi: no such folder'):
+        read(Source('msrs', str(pairs / 'nowhere')))
+    with pytest.raises(DatasetError, match="layout 'mars' is unknown; known: msrs"):
+        read(Source('mars', str(pairs)))
+    label = pairs / 'label' / '2.png'
+    cv2.imwrite(str(label), np.full((96, 128), 77, np.uint8))
+    with pytest.raises(DatasetError, match='label/2.png: class id 77, but msrs has ids 0 to 8'):
+        read(Source('msrs', str(pairs)))
+    cv2.imwrite(str(label), np.zeros((90, 128), np.uint8))
+    with pytest.raises(DatasetError, match=r'vi/2.png: \(96, 128\) pixels, its partner \(90'):
+        read(Source('msrs', str(pairs)))
+    label.write_bytes(b'no image')
+    with pytest.raises(DatasetError, match='label/2.png: not a readable image'):
+        read(Source('msrs', str(pairs)))
+    (pairs / 'ir' / '1.png').unlink()
+    with pytest.raises(DatasetError, match=r"ir/1.\*: missing, though the RGB image '1'"):
+        read(Source('msrs', str(pairs)))
+
+
+def test_crops_keep_the_three_images_together(pairs):
+    """Where the label says blob, thermal is hot; where it says box, RGB is red."""
+    sample = read(Source('msrs', str(pairs)))[0]
+    for seed in range(20):
+        rgb, thermal, label = augment.crop(sample, 64, np.random.default_rng(seed))
+        assert rgb.shape == (64, 64, 3) and thermal.shape == label.shape == (64, 64)
+        inside = cv2.erode((label == 2).astype(np.uint8), np.ones((7, 7))) > 0
+        assert (thermal[inside] > 0.6).all()
+        inside = cv2.erode((label == 1).astype(np.uint8), np.ones((7, 7))) > 0
+        assert (rgb[inside, 2] > 0.6).all()
+
+
+def test_photometric_stays_in_range_and_keeps_the_hot_hot(pairs):
+    sample = read(Source('msrs', str(pairs)))[0]
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        rgb, thermal = augment.photometric(
+            sample.rgb.astype(np.float32) / 255, sample.thermal.astype(np.float32) / 255, rng)
+        for image in (rgb, thermal):
+            assert image.dtype == np.float32
+            assert 0 <= image.min() and image.max() <= 1
+        assert thermal[sample.label == 2].mean() > thermal[sample.label == 0].mean() + 0.2

@@ -1,0 +1,73 @@
+"""
+Random crops and the faults of real cameras, on one pair at a time.
+
+Every function is pure given its `numpy.random.Generator`. Images are float32 in [0, 1].
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from train.data import Sample
+from uaafusion_ros.evaluation.segmentation_metrics import IGNORE
+
+
+def crop(sample: Sample, size: int, rng: np.random.Generator,
+         focus: float = 0.5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """
+    Cut a randomly scaled and flipped square of `size` pixels.
+
+    With probability `focus` the square is laid over a random labelled pixel, so that rare
+    classes are seen. Returns rgb (size, size, 3), thermal (size, size) float32 and label uint8
+    (255 where unknown).
+    """
+    height, width = sample.thermal.shape
+    scale = float(np.exp(rng.uniform(np.log(0.6), np.log(1.6))))
+    side = int(np.clip(round(size / scale), 32, min(height, width)))
+    top = int(rng.integers(0, height - side + 1))
+    left = int(rng.integers(0, width - side + 1))
+    if sample.label is not None and rng.random() < focus:
+        present = np.flatnonzero(np.bincount(sample.label.ravel(), minlength=2)[1:]) + 1
+        if present.size:
+            rows, columns = np.nonzero(sample.label == rng.choice(present))
+            pick = int(rng.integers(0, rows.size))
+            top = int(np.clip(rows[pick] - rng.integers(0, side), 0, height - side))
+            left = int(np.clip(columns[pick] - rng.integers(0, side), 0, width - side))
+    window = np.s_[top:top + side, left:left + side]
+    method = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    rgb = cv2.resize(sample.rgb[window], (size, size), interpolation=method)
+    thermal = cv2.resize(sample.thermal[window], (size, size), interpolation=method)
+    if sample.label is None:
+        label = np.full((size, size), IGNORE, np.uint8)
+    else:
+        label = cv2.resize(sample.label[window], (size, size), interpolation=cv2.INTER_NEAREST)
+    if rng.random() < 0.5:
+        rgb, thermal, label = rgb[:, ::-1], thermal[:, ::-1], label[:, ::-1]
+    return (np.ascontiguousarray(rgb, np.float32) / 255,
+            np.ascontiguousarray(thermal, np.float32) / 255, np.ascontiguousarray(label))
+
+
+def photometric(rgb: np.ndarray, thermal: np.ndarray,
+                rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Change exposure, gain, offset and noise as cameras do.
+
+    MSRS thermal is dark (means of 12 to 32 of 255); without a random gain and offset a network
+    learns that level instead of the contrast.
+    """
+    if rng.random() < 0.6:
+        low, high = float(thermal.min()), float(thermal.max())
+        gain = float(np.exp(rng.uniform(0, np.log(3.0))))
+        gain = min(gain, 1.0 / max(high - low, 0.05))
+        room = max(0.0, 1.0 - gain * (high - low))
+        offset = rng.uniform(0, room) * rng.random()
+        thermal = (thermal - low * rng.random()) * gain + offset
+    if rng.random() < 0.15:  # gray cameras are mounted too
+        rgb = np.repeat(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+    if rng.random() < 0.5:
+        rgb = np.clip(rgb, 0, 1) ** rng.uniform(0.6, 1.7) * rng.uniform(0.6, 1.15)
+    if rng.random() < 0.2:
+        thermal = thermal + rng.normal(0, rng.uniform(0.002, 0.02), thermal.shape)
+        rgb = rgb + rng.normal(0, rng.uniform(0.002, 0.02), rgb.shape)
+    return (np.clip(rgb, 0, 1).astype(np.float32), np.clip(thermal, 0, 1).astype(np.float32))

@@ -1,0 +1,144 @@
+"""Typed training settings from a YAML file and `section.key=value` overrides."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import fields
+from dataclasses import is_dataclass
+import difflib
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from uaafusion_ros.errors import ParameterError
+
+
+@dataclass(frozen=True)
+class Source:
+    """One folder of pairs: `layout` names an entry of `train.data.LAYOUTS`."""
+
+    layout: str = 'msrs'
+    root: str = ''
+
+
+@dataclass(frozen=True)
+class Data:
+    """What to train and to validate on; crops are squares of `crop` pixels."""
+
+    train: tuple[Source, ...] = ()
+    val: tuple[Source, ...] = ()
+    crop: int = 320
+    batch: int = 8
+
+
+@dataclass(frozen=True)
+class Optim:
+    """AdamW with a linear warm-up and a cosine down to zero."""
+
+    steps: int = 1000
+    warmup: int = 50
+    lr: float = 1e-3
+    weight_decay: float = 1e-4
+    clip_norm: float = 5.0
+    ema: float = 0.995
+    validate_every: int = 250
+    save_every: int = 100
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Weights of the fusion losses (see train/losses.py)."""
+
+    intensity: float = 1.0
+    salient: float = 1.0
+    gradient: float = 1.0
+    ssim: float = 0.2
+    segmentation: float = 0.1
+    weights: float = 0.5
+    attention: float = 0.1
+    attribution_steps: int = 5
+    attention_every: int = 4
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole run. `phase` is one of train.__main__.PHASES."""
+
+    phase: str = 'segmentation'
+    preset: str = 'fast'
+    run: str = 'runs/segmentation'
+    init: str = ''
+    seed: int = 0
+    threads: int = 2
+    data: Data = field(default_factory=Data)
+    optim: Optim = field(default_factory=Optim)
+    loss: Loss = field(default_factory=Loss)
+
+
+def load(path: Path, overrides: list[str]) -> Config:
+    """
+    Read a YAML file and apply overrides such as `optim.lr=3e-4`.
+
+    Raises ParameterError for an unknown key (naming its nearest neighbour) or a wrong type.
+    """
+    if not path.is_file():
+        raise ParameterError(f'{path}: no such configuration file')
+    values = yaml.safe_load(path.read_text()) or {}
+    for text in overrides:
+        key, sign, value = text.partition('=')
+        if not sign:
+            raise ParameterError(f"override '{text}': expected section.key=value")
+        place = values
+        *parents, last = key.split('.')
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = yaml.safe_load(value)
+    return build(Config, values, '')
+
+
+def build(cls: type, values: Any, prefix: str) -> Any:
+    """Return dataclass `cls` from a mapping, checking each key and type."""
+    if not isinstance(values, dict):
+        raise ParameterError(f"'{prefix or 'config'}': expected a mapping, got {values!r}")
+    known = {item.name: item for item in fields(cls)}
+    result = {}
+    for key, value in values.items():
+        name = f'{prefix}{key}'
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"; did you mean '{prefix}{near[0]}'?" if near else \
+                f'; known: {", ".join(sorted(known))}'
+            raise ParameterError(f"unknown setting '{name}'{hint}")
+        default = getattr(cls(), key)
+        result[key] = convert(value, default, name)
+    return cls(**result)
+
+
+def convert(value: Any, default: Any, name: str) -> Any:
+    """Return `value` in the type of `default`, or raise ParameterError."""
+    if is_dataclass(default):
+        return build(type(default), value, f'{name}.')
+    if isinstance(default, tuple):
+        if not isinstance(value, list):
+            raise ParameterError(f"'{name}': expected a list of sources, got {value!r}")
+        return tuple(build(Source, item, f'{name}[{i}].') for i, item in enumerate(value))
+    if isinstance(default, float) and not isinstance(value, bool):
+        # YAML 1.1 reads 3e-4 as text.
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            pass
+    elif isinstance(default, int) and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    elif isinstance(default, str) and isinstance(value, str):
+        return value
+    raise ParameterError(
+        f"'{name}': expected {type(default).__name__}, got {value!r}")
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """Return the settings as plain values, for records."""
+    return asdict(config)
