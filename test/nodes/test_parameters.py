@@ -69,7 +69,7 @@ def test_all_faults_of_a_set_are_told_at_once():
 def test_documentation_is_fresh():
     """docs/parameters.md is what the table says."""
     assert (ROOT / 'docs/parameters.md').read_text() == parameters_markdown(), (
-        'run: python -m uaafusion_ros.nodes.parameters > docs/parameters.md')
+        'run: make docs')
 
 
 def test_the_shipped_file_lists_every_parameter_with_its_default():
