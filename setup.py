@@ -12,7 +12,7 @@ setup(
     version='0.1.0',
     description='Thermal + RGB fusion and segmentation for ROS 2',
     long_description='One node that turns a thermal and an RGB camera into a fused image and a '
-                     'segmentation mask at camera rate.',
+                     'segmentation mask.',
     author='uaafusion_ros developers',
     maintainer='uaafusion_ros developers',
     maintainer_email='maintainers@example.com',
@@ -54,6 +54,8 @@ setup(
             'colcon-common-extensions',
             'setuptools<80',       # colcon cannot build with the releases after it
             'scipy', 'scikit-image', 'scikit-learn', 'sewar',  # independent metrics to test ours
+            # Its builder works without a GPU, so every commit tests that the graph is accepted.
+            'tensorrt-rtx==1.7.1.116; platform_machine == "x86_64"',
         ],
     },
     entry_points={

@@ -14,9 +14,9 @@ from launch_ros.substitutions import FindPackageShare
 ARGUMENTS = {
     'namespace': ('', 'Namespace of the node and of all its relative topics.'),
     'thermal_topic': ('thermal/image_raw', 'Thermal images; relative to the namespace.'),
-    'thermal_info_topic': ('thermal/camera_info', 'Calibration of the thermal camera.'),
+    'thermal_info_topic': ('', 'Its calibration; empty is camera_info beside the images.'),
     'rgb_topic': ('rgb/image_raw', 'RGB images; relative to the namespace.'),
-    'rgb_info_topic': ('rgb/camera_info', 'Calibration of the RGB camera.'),
+    'rgb_info_topic': ('', 'Its calibration; empty is camera_info beside the images.'),
     'params_file': (
         PathJoinSubstitution([FindPackageShare('uaafusion_ros'), 'config', 'fusion.yaml']),
         'Parameter file; see docs/parameters.md.'),
@@ -35,28 +35,51 @@ KEEP_MEMORY = {
 }
 
 
-def _fusion_node(context):
+def _beside(images, info):
+    """Return the calibration topic: the one given, or camera_info beside the images."""
+    parent, slash, _ = images.rpartition('/')
+    return info or f'{parent}{slash}camera_info'
+
+
+def _nodes(context):
+    thermal = LaunchConfiguration('thermal_topic').perform(context)
+    thermal_info = LaunchConfiguration('thermal_info_topic').perform(context)
+    rgb = LaunchConfiguration('rgb_topic').perform(context)
+    rgb_info = LaunchConfiguration('rgb_info_topic').perform(context)
+    remappings = [
+        ('thermal/image_raw', thermal),
+        ('thermal/camera_info', _beside(thermal, thermal_info)),
+        ('rgb/image_raw', rgb),
+        ('rgb/camera_info', _beside(rgb, rgb_info)),
+    ]
     overrides = {'use_sim_time': LaunchConfiguration('use_sim_time')}
     backend = LaunchConfiguration('backend').perform(context)
     if backend:
         overrides['engine.backend'] = backend
-    return [Node(
+    fusion = Node(
         package='uaafusion_ros',
         executable='fusion_node',
         name='fusion_node',
         namespace=LaunchConfiguration('namespace'),
         parameters=[LaunchConfiguration('params_file'), overrides],
-        remappings=[
-            ('thermal/image_raw', LaunchConfiguration('thermal_topic')),
-            ('thermal/camera_info', LaunchConfiguration('thermal_info_topic')),
-            ('rgb/image_raw', LaunchConfiguration('rgb_topic')),
-            ('rgb/camera_info', LaunchConfiguration('rgb_info_topic')),
-        ],
+        remappings=remappings,
         ros_arguments=['--log-level', LaunchConfiguration('log_level')],
         additional_env=KEEP_MEMORY,
         output='screen',
         emulate_tty=True,
-    )]
+    )
+    rviz = Node(
+        package='rviz2',
+        executable='rviz2',
+        name='rviz2',
+        namespace=LaunchConfiguration('namespace'),
+        remappings=remappings,
+        arguments=['-d', PathJoinSubstitution(
+            [FindPackageShare('uaafusion_ros'), 'config', 'fusion.rviz'])],
+        parameters=[{'use_sim_time': LaunchConfiguration('use_sim_time')}],
+        condition=IfCondition(LaunchConfiguration('rviz')),
+    )
+    return [fusion, rviz]
 
 
 def generate_launch_description():
@@ -67,16 +90,7 @@ def generate_launch_description():
         EnvironmentVariable(
             'FASTDDS_DEFAULT_PROFILES_FILE',
             default_value=PathJoinSubstitution([share, 'config', 'fastdds.xml'])))
-    rviz = Node(
-        package='rviz2',
-        executable='rviz2',
-        name='rviz2',
-        namespace=LaunchConfiguration('namespace'),
-        arguments=['-d', PathJoinSubstitution([share, 'config', 'fusion.rviz'])],
-        parameters=[{'use_sim_time': LaunchConfiguration('use_sim_time')}],
-        condition=IfCondition(LaunchConfiguration('rviz')),
-    )
     return LaunchDescription([
         *(DeclareLaunchArgument(name, default_value=default, description=description)
           for name, (default, description) in ARGUMENTS.items()),
-        profile, OpaqueFunction(function=_fusion_node), rviz])
+        profile, OpaqueFunction(function=_nodes)])

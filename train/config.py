@@ -61,6 +61,7 @@ class Loss:
     attention: float = 0.1
     attribution_steps: int = 5
     attention_every: int = 4
+    prior_correction: float = 0.5
 
 
 @dataclass(frozen=True)

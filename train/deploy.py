@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 import yaml
 
 from train.config import Config
@@ -22,6 +23,17 @@ LICENCE = ('weights trained on research data (MSRS, RoadScene) that states no li
            'use; retrain on your own data for a product')
 
 
+def correct_prior(network: UAAFusion, weights: list[float], share: float) -> None:
+    """
+    Take back a share (0 to 1) of the class weighting that the cross entropy was trained with.
+
+    A network trained with weights w believes in w times the odds of a class, so rare classes
+    spill over. Subtracting share * log(w) from the logits is exact in the classifier's bias.
+    """
+    with torch.no_grad():
+        network.segmenter.classify[-1].bias -= share * torch.tensor(weights).log()
+
+
 def deploy(config: Config, folder: Path) -> Path:
     """
     Export the best checkpoint of a fusion run into `folder` and pin it in models.yaml there.
@@ -34,6 +46,7 @@ def deploy(config: Config, folder: Path) -> Path:
                               "export a run of the phase 'fusion'")
     network = UAAFusion(preset(meta['preset']))
     network.load_state_dict(tensors)
+    correct_prior(network, meta['class_weights'], config.loss.prior_correction)
     palette = LAYOUTS[config.data.train[0].layout].palette
     path = folder / f'uaafusion_{meta["preset"]}.onnx'
     digest = export(network, path, list(palette), list(palette.values()))

@@ -63,7 +63,7 @@ class FusionPhase:
         self.class_weights = losses.class_weights(torch.from_numpy(counts / counts.sum()).float())
         self.meta = {
             'part': 'network', 'preset': config.preset, 'classes': list(self.classes),
-            'samples': [s.name for s in samples]}
+            'class_weights': self.class_weights.tolist(), 'samples': [s.name for s in samples]}
 
     def _shares(self) -> Tensor:
         """Return the attribution table, from the run's folder if it was computed before."""
@@ -135,7 +135,8 @@ class FusionPhase:
             counts += confusion(class_map(logits), batch.label[0].numpy(), classes)
         figures = {name: value / len(self.val) for name, value in sums.items()}
         figures['miou'] = scores(counts).miou
-        return figures['ssim'] + figures['miou'], figures
+        # SSIM is left out: with both sources at once it prefers their blurred mean.
+        return figures['miou'] - figures['gradient'] - figures['salient'], figures
 
 
 def fusion_losses(result: Prediction, batch: Batch, exact: Tensor) -> dict[str, Tensor]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 import time
 
 import numpy as np
 import pytest
 
+from uaafusion_ros.demo.processes import free_domain
 from uaafusion_ros.demo.processes import Process
 from uaafusion_ros.demo.processes import ros_environment
 from uaafusion_ros.demo.topics import FUSED_TOPIC
@@ -28,7 +28,7 @@ PROFILE = Path(__file__).parents[2] / 'config' / 'fastdds.xml'
 
 @pytest.fixture
 def environment(tmp_path):
-    return ros_environment(1 + os.getpid() % 100, PROFILE, tmp_path)
+    return ros_environment(free_domain(), PROFILE, tmp_path)
 
 
 @pytest.fixture

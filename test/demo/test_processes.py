@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+import random
+import socket
 import sys
 import time
 
@@ -11,6 +13,7 @@ import pytest
 
 from uaafusion_ros.demo import processes
 from uaafusion_ros.demo.processes import check_ros
+from uaafusion_ros.demo.processes import free_domain
 from uaafusion_ros.demo.processes import Process
 from uaafusion_ros.demo.processes import ros_environment
 from uaafusion_ros.errors import DependencyError
@@ -75,3 +78,13 @@ def test_missing_ros_is_said_in_one_line(tmp_path):
     with pytest.raises(DependencyError, match='cannot import rclpy.*no rclpy here') as error:
         check_ros({**os.environ, 'PYTHONPATH': str(tmp_path)})
     assert '\n' not in str(error.value) and sys.executable in str(error.value)
+
+
+def test_a_domain_in_use_is_not_taken(monkeypatch):
+    """The participant that another program would have is a bound port here."""
+    monkeypatch.setattr(random, 'shuffle', lambda domains: None)
+    first = free_domain()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(('', 7410 + 250 * first))
+        assert free_domain() > first
+    assert free_domain() == first

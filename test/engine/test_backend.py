@@ -116,6 +116,20 @@ def test_auto_without_openvino_takes_onnxruntime_and_says_why(monkeypatch):
         load_backend(backend='openvino')
 
 
+def test_auto_passes_over_a_runtime_that_does_not_import(monkeypatch):
+    def broken(name):
+        if 'openvino' in name:
+            raise ImportError('libtbb.so.12: cannot open shared object file')
+        return import_module(name)
+
+    import_module = choice.import_module
+    monkeypatch.setattr(choice, 'import_module', broken)
+    monkeypatch.setattr(choice, 'find_spec', lambda name: name)
+    assert 'cannot be imported (libtbb.so.12' in load_backend().choice
+    with pytest.raises(EngineError, match='install it again: pip install openvino'):
+        load_backend(backend='openvino')
+
+
 def test_missing_tensorrt_ends_in_one_line():
     with pytest.raises(EngineError, match="'tensorrt'.*set engine.backend to auto") as caught:
         load_backend(backend='tensorrt')

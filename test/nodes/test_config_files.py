@@ -37,9 +37,12 @@ def test_every_launch_argument_is_declared_described_and_used(tmp_path):
 def test_the_launch_file_remaps_the_topics_of_the_node():
     """Remappings start from the names that the node subscribes to."""
     tree = ast.parse(LAUNCH.read_text())
-    remapped = {element.elts[0].value for call in _calls(tree, 'Node')
-                for keyword in call.keywords if keyword.arg == 'remappings'
-                for element in keyword.value.elts}
+    table, = (node.value for node in ast.walk(tree) if isinstance(node, ast.Assign)
+              and getattr(node.targets[0], 'id', '') == 'remappings')
+    users = [keyword.value.id for call in _calls(tree, 'Node')
+             for keyword in call.keywords if keyword.arg == 'remappings']
+    assert users == ['remappings', 'remappings'], 'the node and rviz2 share them'
+    remapped = {element.elts[0].value for element in table.elts}
     assert remapped == {f'{camera}/{topic}' for camera in ('thermal', 'rgb')
                         for topic in ('image_raw', 'camera_info')}
 

@@ -17,6 +17,7 @@ from sensor_msgs.msg import Image  # noqa: E402
 from uaafusion_ros.nodes.messages import camera_info_for  # noqa: E402
 from uaafusion_ros.nodes.messages import frame_from_image  # noqa: E402
 from uaafusion_ros.nodes.messages import image_from_array  # noqa: E402
+from uaafusion_ros.nodes.messages import image_size  # noqa: E402
 from uaafusion_ros.nodes.messages import ns_from_stamp  # noqa: E402
 from uaafusion_ros.nodes.messages import stamp_from_ns  # noqa: E402
 
@@ -65,6 +66,11 @@ def test_frame_is_a_view_of_the_message():
     msg.data[msg.step + 3 * 2 + 1] = 201
     assert frame.array[1, 2, 1] == 201
     assert not frame.array.flags.writeable
+
+
+@pytest.mark.parametrize('encoding', ['rgb8', 'mono16', 'yuv422', 'nv12'])
+def test_image_size_is_that_of_the_message(encoding):
+    assert image_size(frame_from_image(message(encoding))) == (6, 8)
 
 
 def test_frame_outlives_its_message():

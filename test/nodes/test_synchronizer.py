@@ -75,8 +75,8 @@ def test_frames_without_partner_are_counted(policy):
         frame = Frame(np.zeros((2, 2), np.uint8), START + number * 30 * MS, 'rgb', 'mono8')
         assert synchronizer.add('rgb', frame, START + number * 30 * MS) == []
     assert dropped['rgb'] >= 40 and not dropped['thermal']
-    synchronizer.reset('test')
-    assert dropped['rgb'] == 50
+    synchronizer.reset()
+    assert dropped['rgb'] == 50 and dropped['reset'] <= 10 and not dropped['time_jump']
 
 
 @pytest.mark.parametrize('policy', POLICIES)
@@ -84,8 +84,20 @@ def test_after_a_reset_older_stamps_pair_again(policy):
     """A bag that starts over is paired like the first time."""
     synchronizer, _ = make(policy)
     assert len(feed(synchronizer, range(0, 1000, 100))) == 10
-    synchronizer.reset('the clock jumped')
+    synchronizer.reset()
     assert len(feed(synchronizer, range(0, 1000, 100))) == 10
+
+
+def test_a_jump_of_the_stamps_is_told_once():
+    """A bag that starts over is a jump; a reset is none."""
+    synchronizer, _ = make('nearest')
+    feed(synchronizer, range(5000, 6000, 100))
+    synchronizer.reset()
+    assert synchronizer.jump() is None
+    feed(synchronizer, range(15000, 16000, 100))
+    feed(synchronizer, range(5000, 6000, 100))
+    assert 'jumped by' in synchronizer.jump()
+    assert synchronizer.jump() is None
 
 
 @pytest.mark.skipif(not HAS_FILTERS, reason='message_filters is not installed')

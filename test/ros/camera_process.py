@@ -74,6 +74,7 @@ def main() -> int:
     parser.add_argument('--count', type=int, default=0, help='pairs to send; 0: until stopped')
     parser.add_argument('--rate', type=float, default=10.0)
     parser.add_argument('--size', type=int, nargs=2, default=(160, 120))
+    parser.add_argument('--thermal-size', type=int, nargs=2, help='that of RGB where not given')
     parser.add_argument('--thermal-encoding', default='mono8')
     parser.add_argument('--rgb-encoding', default='rgb8')
     parser.add_argument('--padding', type=int, default=0, help='bytes after each row')
@@ -96,7 +97,7 @@ def main() -> int:
               for name in ('thermal', 'rgb')}
     infos = {name: node.create_publisher(CameraInfo, f'{name}/camera_info', qos)
              for name in ('thermal', 'rgb')} if args.info else {}
-    thermal, rgb = scene(*args.size)
+    rgb, thermal = scene(*args.size)[1], scene(*(args.thermal_size or args.size))[0]
     if args.thermal_encoding == 'mono16':
         thermal = thermal.astype(np.uint16) * 64 + 20000
     if args.rgb_encoding == 'bgr8':

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.util import find_spec
-import itertools
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from uaafusion_ros.demo.processes import free_domain
+
 # Without ROS there is nothing here that could be imported.
 collect_ignore_glob = [] if find_spec('rclpy') else ['test_*.py']
 ROOT = Path(__file__).resolve().parents[2]
-_DOMAINS = itertools.count(os.getpid())
 
 
 @pytest.fixture
 def robot(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Start nodes and cameras with the shipped transport profile, and end them all."""
     from harness import Robot
-    # Above 101 the ports of a domain meet those that Linux gives to any program.
-    domain = 10 + next(_DOMAINS) % 90
+    domain = free_domain()
     for name, value in {
         'ROS_DOMAIN_ID': str(domain),
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',

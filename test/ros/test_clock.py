@@ -19,7 +19,7 @@ def test_a_backward_jump_drops_what_waited_and_pairing_goes_on(robot):
     """A frame that waits is dropped with its reason; the pair stamped earlier is fused."""
     listener = robot.listener
     listener.hear('fused/image')
-    robot.active(use_sim_time=True, sync__max_wait_ms=10000.0)
+    node = robot.active(use_sim_time=True, sync__max_wait_ms=10000.0)
     clock = listener.node.create_publisher(Clock, '/clock', 10)
     cameras = {name: listener.node.create_publisher(Image, f'/{name}/image_raw', 10)
                for name in ('rgb', 'thermal')}
@@ -36,6 +36,7 @@ def test_a_backward_jump_drops_what_waited_and_pairing_goes_on(robot):
     assert until(lambda: listener.counts()['pending.rgb'] == 1)
     clock.publish(Clock(clock=stamp_from_ns(50 * SECOND)))
     assert until(lambda: listener.counts().get('dropped.rgb.time_jump') == 1)
+    assert len(node.said('the ROS clock jumped by -50.000 s')) == 1
     for tenth in range(500, 520):
         clock.publish(Clock(clock=stamp_from_ns(tenth * SECOND // 10)))
         send('rgb', tenth * SECOND // 10)

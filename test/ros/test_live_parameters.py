@@ -10,20 +10,43 @@ import pytest
 pytestmark = pytest.mark.ros
 
 
+def _next_images(listener) -> list[np.ndarray]:
+    """Return overlay, fused image and mask of one pair that was taken after this call."""
+    overlays = listener.images['/segmentation/overlay']
+    count = len(overlays)
+    assert until(lambda: len(overlays) > count + 3)
+    messages = [overlays[-1]]
+    for topic in ('/fused/image', '/segmentation/mask'):
+        found = until(lambda: [message for message in listener.images[topic]
+                               if message.header.stamp == messages[0].header.stamp])
+        assert found, topic
+        messages.append(found[0])
+    return [np.frombuffer(message.data, np.uint8).reshape(
+        (message.height, message.width, 3)[:3 if message.encoding == 'rgb8' else 2])
+        for message in messages]
+
+
 def test_a_change_takes_effect_at_once(robot):
-    """overlay.alpha 1 shows class colours alone; a slop and an offset decide what is a pair."""
+    """
+    A pair shown after the change shows it; a slop and an offset decide what is a pair.
+
+    overlay.alpha 0 is the fused image alone, 1 the class colours alone.
+    """
     listener = robot.listener
     listener.hear('segmentation/overlay', 'segmentation/mask', 'fused/image')
     robot.active()
     robot.camera('--rate', '8')
     assert until(lambda: listener.images['/segmentation/overlay'])
     assert listener.set(overlay__alpha=0.0).successful
-    count = len(listener.images['/segmentation/overlay'])
-    assert until(lambda: len(listener.images['/segmentation/overlay']) > count + 3)
-    stamp = listener.images['/segmentation/overlay'][-1].header.stamp
-    fused = until(lambda: [m for m in listener.images['/fused/image'] if m.header.stamp == stamp])
-    assert np.array_equal(listener.images['/segmentation/overlay'][-1].data, fused[0].data) or (
-        listener.images['/segmentation/overlay'][-1].header.stamp != stamp)
+    shown, fused, _ = _next_images(listener)
+    assert np.array_equal(shown, fused)
+    assert listener.set(overlay__alpha=1.0).successful
+    shown, fused, mask = _next_images(listener)
+    classes = np.unique(mask[mask > 0])
+    assert np.array_equal(shown[mask == 0], fused[mask == 0])
+    for number in classes:
+        assert len(np.unique(shown[mask == number], axis=0)) == 1, number
+    assert not len(classes) or not np.array_equal(shown, fused)
 
     assert listener.set(sync__thermal_offset_ms=45.0).successful
     paired = listener.counts()['paired']

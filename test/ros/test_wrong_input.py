@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import signal
 
+from harness import START_S
 from harness import until
 from lifecycle_msgs.msg import Transition
 import pytest
@@ -40,6 +42,38 @@ def test_a_malformed_image_is_dropped_and_the_next_is_fused(robot, fault, words)
     assert robot.listener.state() == 'active'
 
 
+def test_a_camera_of_malformed_images_alone_is_no_ok(robot):
+    """/diagnostics names the fault while it lasts."""
+    robot.active()
+    robot.camera('--fault', 'encoding')
+    assert until(lambda: "'jpeg2000' is not supported" in robot.listener.messages()['cameras'])
+
+
+def test_pairs_that_all_fail_are_no_ok(robot):
+    """A view that cannot be laid over the other is an ERROR of the pairs, with its reason."""
+    robot.listener.hear('fused/image')
+    robot.active(registration__mode='none')
+    camera = robot.camera('--thermal-size', '80', '60')
+    assert until(lambda: 'pair dropped' in robot.listener.messages()['pairs'])
+    counts = robot.listener.counts()
+    assert counts['dropped.pair.failed'] and not counts['fused']
+    assert 'pair dropped' in robot.listener.values()['last_error']
+    camera.stop()
+    assert until(lambda: robot.listener.messages()['pairs'] == 'ok')
+
+
+@pytest.mark.parametrize('arguments', [
+    ('-p', 'thermal.percentiles:=[0, 99.5]'), ('--params-file', '/no/such/file.yaml')])
+def test_arguments_that_ros_refuses_end_in_one_line(robot, arguments):
+    """No traceback, and the exit code of a wrong call."""
+    node = robot.fusion_node(*arguments)
+    node.end(START_S)
+    assert node.stop() == 2
+    own = [line for line in node.lines if '[rcl]' not in line]
+    assert len(own) == 1 and arguments[1].partition(':=')[0] in own[0], node.lines
+    assert 'config/fusion.yaml' in own[0]
+
+
 def test_an_image_beyond_the_limit_is_refused(robot):
     """input.max_megapixels is applied to what the message claims."""
     listener = robot.listener
@@ -73,11 +107,15 @@ def test_a_reliable_listener_of_best_effort_outputs_is_explained(robot):
 
 
 def test_silence_is_explained_less_and_less_often(robot):
-    """Without any camera the hint is given after 1, 2, 4 timeouts and not more."""
+    """Without any camera the hint is given after 1, 2, 4 timeouts, for each camera."""
     node = robot.active(input__timeout_s=0.5)
-    until(lambda: len(node.said('/rgb/image_raw: no image')) == 3, 4.0)
-    said = node.said('/rgb/image_raw: no image')
-    assert len(said) <= 3 and 'nobody publishes it' in said[0]
+    said = until(lambda: node.said('/rgb/image_raw: no image for 2.'), 6.0)
+    assert said and node.wait_for('/thermal/image_raw: no image for 2.', 1.0)
+    for camera in ('rgb', 'thermal'):
+        said = node.said(f'/{camera}/image_raw: no image')
+        assert ['no image for 0.5', 'no image for 1.0', 'no image for 2.0'] == [
+            re.search(r'no image for [0-9.]+', line)[0] for line in said]
+        assert all('nobody publishes it' in line for line in said)
 
 
 def _unconfigured(robot, node, *words: str) -> None:

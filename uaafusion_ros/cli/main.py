@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return VERBS[options.verb].run(options)
-    except UaafusionError as error:
+    except (UaafusionError, OSError) as error:
         print(f'uaafusion {options.verb}: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -7,7 +7,9 @@ import os
 from pathlib import Path
 from queue import Empty
 from queue import SimpleQueue
+import random
 import signal
+import socket
 import subprocess
 import sys
 from threading import Thread
@@ -16,6 +18,27 @@ from typing import Mapping
 from uaafusion_ros.errors import DependencyError
 
 _GRACE_S = 5.0
+
+
+def free_domain() -> int:
+    """
+    Return a ROS domain id, 1 to 100, that no process of this machine takes part in.
+
+    The first participant of domain d holds UDP port 7410 + 250 d (RTPS 2.3, 9.6.1.1); ids above
+    100 would meet the ports that Linux gives to any program. Raises DependencyError if all are
+    taken.
+    """
+    domains = list(range(1, 101))
+    random.shuffle(domains)  # two demos that start together should not pick the same
+    for domain in domains:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(('', 7410 + 250 * domain))
+            except OSError:
+                continue
+        return domain
+    raise DependencyError('every ROS domain from 1 to 100 is in use on this machine; end some of '
+                          'its ROS processes')
 
 
 def ros_environment(domain_id: int, profile: Path, log_folder: Path) -> dict[str, str]:

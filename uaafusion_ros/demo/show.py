@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 import json
-import os
 from pathlib import Path
 import shutil
 import time
@@ -20,6 +19,7 @@ from uaafusion_ros.demo.outcome import pair_up
 from uaafusion_ros.demo.outcome import Sent
 from uaafusion_ros.demo.outcome import settle
 from uaafusion_ros.demo.processes import check_ros
+from uaafusion_ros.demo.processes import free_domain
 from uaafusion_ros.demo.processes import interrupt_on_termination
 from uaafusion_ros.demo.processes import Process
 from uaafusion_ros.demo.processes import ros_environment
@@ -96,8 +96,7 @@ def run_show(folder: Path, rate: float, seconds: float, preset: str, backend: st
         profile = share.path('config', 'fastdds.xml')
     except FileNotFoundError as error:
         raise DependencyError(f'{error}; install the package again') from error
-    # A domain of its own, in the range that is free of other ports on every system.
-    environment = ros_environment(1 + os.getpid() % 100, profile, log.resolve())
+    environment = ros_environment(free_domain(), profile, log.resolve())
     check_ros(environment)
     stills = load_stills()
     with tqdm(total=max(len(stills), round(rate * seconds)), unit='pair', smoothing=0) as bar:

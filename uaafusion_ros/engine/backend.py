@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -84,7 +85,8 @@ def load_backend(model: Path | None = None, preset: str = 'fast', backend: str =
 
     model: an ONNX file of this package, or None for the shipped one of `preset`. backend:
     'auto' (the first of BACKENDS that is installed and loads) or a name; threads: 0 = all cores.
-    Raises ModelFileError or EngineError.
+    The graph itself is compiled for the first image of a size. Raises ModelFileError or
+    EngineError.
     """
     pinned = None
     if model is None:
@@ -103,8 +105,7 @@ def load_backend(model: Path | None = None, preset: str = 'fast', backend: str =
             if find_spec(module) is None:
                 raise EngineError(f"backend '{name}' needs the Python package {module}, which is "
                                   f'not installed: {INSTALL[name]}')
-            loaded = getattr(import_module(f'uaafusion_ros.engine.{file}'), cls)(
-                data, spec, threads)
+            loaded = _construct(name, file, cls)(data, spec, threads)
         except EngineError as error:
             if backend != 'auto':
                 raise
@@ -114,6 +115,14 @@ def load_backend(model: Path | None = None, preset: str = 'fast', backend: str =
             [*passed_over, 'first choice' if not passed_over else 'next choice'])
         return loaded
     raise EngineError(f'no runtime could load {model}: {"; ".join(passed_over)}')
+
+
+def _construct(name: str, file: str, cls: str) -> Callable[..., Backend]:
+    try:
+        return getattr(import_module(f'uaafusion_ros.engine.{file}'), cls)
+    except Exception as error:  # a half-installed runtime fails in its own ways
+        raise EngineError(f"backend '{name}' is installed but cannot be imported ({error}); "
+                          f'install it again: {INSTALL[name]}') from error
 
 
 def _no_tensorrt(names: list[str]) -> str:

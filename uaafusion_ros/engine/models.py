@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 
 from uaafusion_ros import share
+from uaafusion_ros.errors import EngineError
 from uaafusion_ros.errors import ModelFileError
 
 SCHEMA = 1
@@ -84,8 +85,12 @@ def load(path: Path, pinned: str | None = None) -> tuple[bytes, ModelSpec]:
 
 
 def _metadata(path: Path, data: bytes) -> dict[str, str]:
-    # ONNX Runtime is always installed and reads the properties without a further dependency.
-    import onnxruntime
+    # ONNX Runtime reads the properties of a model for every backend.
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise EngineError(f'the Python package onnxruntime is needed to read models ({error}): '
+                          'pip install onnxruntime') from error
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4

@@ -9,6 +9,7 @@ from uaafusion_ros.engine.backend import Backend
 from uaafusion_ros.engine.models import ModelSpec
 from uaafusion_ros.engine.models import OUTPUTS
 from uaafusion_ros.engine.sizes import PerSize
+from uaafusion_ros.errors import EngineError
 
 
 class ONNXRuntimeBackend(Backend):
@@ -28,12 +29,19 @@ class ONNXRuntimeBackend(Backend):
         options.add_free_dimension_override_by_name('height', height)
         options.add_free_dimension_override_by_name('width', width)
         options.log_severity_level = 3
-        return onnxruntime.InferenceSession(
-            self._data, options, providers=['CPUExecutionProvider'])
+        try:
+            return onnxruntime.InferenceSession(
+                self._data, options, providers=['CPUExecutionProvider'])
+        except Exception as error:  # its exception types are not public
+            raise EngineError(f'ONNX Runtime cannot prepare {self.spec.path} for '
+                              f'{width}x{height}: {error}') from error
 
     def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> list[np.ndarray]:
         session = self._sessions.get(*thermal.shape)
-        return session.run(list(OUTPUTS), {'rgb': rgb, 'thermal': thermal})
+        try:
+            return session.run(list(OUTPUTS), {'rgb': rgb, 'thermal': thermal})
+        except Exception as error:
+            raise EngineError(f'ONNX Runtime failed on {self.spec.path}: {error}') from error
 
     def close(self) -> None:
         """Free the sessions."""

@@ -36,7 +36,10 @@ class OpenVINOBackend(Backend):
 
     def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> list[np.ndarray]:
         request = self._requests.get(*thermal.shape)
-        request.infer({'rgb': rgb, 'thermal': thermal}, share_inputs=True)
+        try:
+            request.infer({'rgb': rgb, 'thermal': thermal}, share_inputs=True)
+        except RuntimeError as error:
+            raise EngineError(f'OpenVINO failed on {self.spec.path}: {error}') from error
         # The request's own buffers are written again by the next frame.
         return [request.get_tensor(name).data.copy() for name in OUTPUTS]
 

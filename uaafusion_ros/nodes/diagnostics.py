@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-import re
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -59,7 +58,7 @@ def total(counts: Mapping[str, int], prefix: str) -> int:
 
 
 class Latencies:
-    """Recent times by name, in milliseconds; one thread adds, another reads."""
+    """Recent times by name, in milliseconds; one thread adds to a name, another may read."""
 
     def __init__(self) -> None:
         """Start empty."""
@@ -80,52 +79,77 @@ class Latencies:
 
 class Voice:
     """
-    Say each fault once per period, however often it happens, and remember the last.
+    Say each fault once per period, however often it happens, and remember its last text.
 
-    Texts that differ in their numbers alone count as the same fault.
+    A fault is known by its key, or by its text where no key is given. Any thread may speak.
     """
 
     def __init__(self, logger: Any, period_s: float = 5.0) -> None:
         """Speak through an rclpy `logger`."""
         self._logger = logger
         self._period_s = period_s
+        self._lock = Lock()
         self._said: dict[str, float] = {}
-        self.last = ''
+        self._texts: dict[str, str] = {}
+        self.last_error = ''
 
-    def error(self, text: str) -> None:
+    def error(self, text: str, key: str = '') -> None:
         """Report what cost an image or a transition."""
-        if self._may_say(text):
+        with self._lock:
+            self.last_error = text
+            if key:
+                self._texts[key] = text
+        if self._may_say(key or text):
             self._logger.error(text)
 
-    def warning(self, text: str) -> None:
+    def warning(self, text: str, key: str = '') -> None:
         """Report what keeps images away."""
-        if self._may_say(text):
+        if self._may_say(key or text):
             self._logger.warning(text)
 
-    def _may_say(self, text: str) -> bool:
-        self.last = text
-        now, fault = monotonic(), re.sub(r'\d+', '#', text)
-        if now - self._said.get(fault, -self._period_s) < self._period_s:
-            return False
-        self._said = {other: then for other, then in self._said.items()
-                      if now - then < self._period_s}
-        self._said[fault] = now
+    def last(self, key: str) -> str:
+        """Return the last error of this key, said aloud or not."""
+        with self._lock:
+            return self._texts.get(key, '')
+
+    def _may_say(self, fault: str) -> bool:
+        now = monotonic()
+        with self._lock:
+            if now - self._said.get(fault, -self._period_s) < self._period_s:
+                return False
+            self._said = {other: then for other, then in self._said.items()
+                          if now - then < self._period_s}
+            self._said[fault] = now
         return True
+
+
+def recent(
+    key: str, counts: Mapping[str, int], before: Mapping[str, int], voice: Voice
+) -> list[str]:
+    """
+    Return the last error of `key` if its count rose since `before`, else nothing.
+
+    `key` names both a count of the tally and a fault of the `voice`.
+    """
+    new = counts.get(key, 0) - before.get(key, 0)
+    return [f'{voice.last(key)} ({new} since the last report)'] if new else []
 
 
 def report(
     *, stamp: Time, node: str, counts: Mapping[str, int], latencies: Latencies,
-    facts: Mapping[str, str], problem: str, warning: str
+    rates_hz: Mapping[str, float], facts: Mapping[str, str], problem: str, warning: str
 ) -> DiagnosticArray:
     """
     Return what /diagnostics says of one node: one status for its cameras, one for its pairs.
 
     The cameras' status is WARN while there is a `warning`, the pairs' ERROR while there is a
-    `problem`; both are OK otherwise. `facts` are further values of the latter.
+    `problem`; both are OK otherwise. `rates_hz` by camera are further values of the former,
+    `facts` of the latter.
     """
     of_pairs = ('paired', 'fused', 'in_flight', 'dropped.pair.')
     pairs = {key: str(count) for key, count in counts.items() if key.startswith(of_pairs)}
     cameras = {key: str(count) for key, count in counts.items() if key not in pairs}
+    cameras.update((f'rate_hz.{camera}', f'{rate:.2f}') for camera, rate in rates_hz.items())
     return DiagnosticArray(header=Header(stamp=stamp), status=[
         _status(f'{node}: cameras', DiagnosticStatus.WARN, warning, cameras),
         _status(f'{node}: pairs', DiagnosticStatus.ERROR, problem,

@@ -19,8 +19,10 @@ import rclpy
 from rclpy.clock import Clock
 from rclpy.clock import ClockType
 from rclpy.clock import JumpThreshold
+from rclpy.clock import TimeJump
 from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn
@@ -37,18 +39,25 @@ from uaafusion_ros.imaging.thermal import ThermalScaling
 from uaafusion_ros.nodes import qos
 from uaafusion_ros.nodes.diagnostics import CAMERAS
 from uaafusion_ros.nodes.diagnostics import Latencies
+from uaafusion_ros.nodes.diagnostics import recent
 from uaafusion_ros.nodes.diagnostics import report
 from uaafusion_ros.nodes.diagnostics import Tally
 from uaafusion_ros.nodes.diagnostics import Voice
 from uaafusion_ros.nodes.messages import frame_from_image
+from uaafusion_ros.nodes.messages import image_size
+from uaafusion_ros.nodes.outputs import INFO
 from uaafusion_ros.nodes.outputs import Outputs
 from uaafusion_ros.nodes.parameters import Parameters
 from uaafusion_ros.nodes.synchronizer import make_synchronizer
 from uaafusion_ros.nodes.worker import Worker
 from uaafusion_ros.pipeline import FusionPipeline
+from uaafusion_ros.stream.timeline import Drop
+from uaafusion_ros.stream.timing import RateMeter
 
 _POLL_S = 0.05
-_STOP_S = 1.5
+_STOP_S = 1.5  # for the pair in work when a signal ends the process
+_JOIN_S = 3.0  # and when a transition does: the executor waits, signals included
+_FAILED_PAIRS = 'dropped.pair.failed'
 _OK = TransitionCallbackReturn.SUCCESS
 _FAILED = TransitionCallbackReturn.FAILURE
 
@@ -62,8 +71,9 @@ class FusionNode(LifecycleNode):
 
     Cameras are subscribed to and paired as long as the node is active, so that its counts and
     warnings are true at any time. An output is made only while it has a listener; while none
-    of the four has one, pairs are not fused and are counted as `dropped.pair.no_listener`. A
-    listener is served from the next pair on.
+    of the three images has one, pairs are not fused and are counted as
+    `dropped.pair.no_listener`; fused/camera_info needs no inference and is published for them,
+    too. A listener is served from the next pair on.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -82,7 +92,12 @@ class FusionNode(LifecycleNode):
         self._watches: dict[str, qos.SilenceWatch] = {}
         self._synchronizer: Any = None
         self._worker: Worker | None = None
+        self._rates = {camera: RateMeter() for camera in CAMERAS}
+        self._reported: Mapping[str, int] = {}
+        self._active_since = 0.0
         self._advised = False
+        self._info_missed = False
+        self._finalized = False
         self._settings = Parameters(self, lambda: self._backend is None, self._changed)
         for text in self._settings.ignored:
             self.get_logger().warning(f'{text} (ignored)')
@@ -94,7 +109,7 @@ class FusionNode(LifecycleNode):
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._jump = self.get_clock().create_jump_callback(
             JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1)),
-            post_callback=lambda jump: self._reset('the ROS clock jumped'))
+            post_callback=self._clock_jumped)
 
     @property
     def _values(self) -> Mapping[str, Any]:
@@ -137,12 +152,25 @@ class FusionNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and start the worker."""
-        values = self._values
+        try:
+            self._start_fusing(self._values)
+            result = super().on_activate(state)
+        except Exception as error:  # rclpy would swallow it and name no reason
+            self._stop(_JOIN_S)
+            self._blocking_error = _text(error)
+            self._voice.error(f'cannot activate: {self._blocking_error}')
+            return _FAILED
+        self._blocking_error = ''
+        return result
+
+    def _start_fusing(self, values: Mapping[str, Any]) -> None:
         self._synchronizer = make_synchronizer(values, self._drop_frames)
         self._worker = Worker(self._fuse)
+        self._active_since = time.monotonic()
+        self._info_missed = False
         profile = qos.profile(values, 'input')
         for camera in CAMERAS:
-            self._watches[camera] = qos.SilenceWatch(time.monotonic())
+            self._watches[camera] = qos.SilenceWatch(self._active_since)
             topic = self.resolve_topic_name(f'{camera}/image_raw')
             self._inputs[camera] = self.create_subscription(
                 Image, topic, partial(self._receive, camera), profile,
@@ -150,11 +178,12 @@ class FusionNode(LifecycleNode):
             self._inputs[f'{camera} info'] = self.create_subscription(
                 CameraInfo, f'{camera}/camera_info', partial(self._infos.__setitem__, camera),
                 profile)
-        return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe, count what was waiting, and end the worker."""
-        self._stop()
+        """Unsubscribe, count what was waiting, and end the worker; fail while it will not end."""
+        if not self._stop(_JOIN_S):
+            return self._hung('deactivate again when it has ended, or end the process')
+        self._blocking_error = ''
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -164,29 +193,48 @@ class FusionNode(LifecycleNode):
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and give everything back, from any state."""
-        self._stop()
+        self._finalized = True
+        if not self._stop(_JOIN_S):
+            return self._hung('end the process')
         self._release()
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Return to unconfigured after a transition that raised."""
         self._voice.error(f'the transition from {state.label} failed; unconfigured again')
-        return self.on_shutdown(state)
+        if not self._stop(_JOIN_S):
+            self._finalized = True
+            return self._hung('end the process')
+        self._release()
+        return _OK
 
-    def _stop(self, timeout_s: float | None = None) -> bool:
-        """Stop receiving and fusing; return whether the pair in work was finished in time."""
+    def _hung(self, remedy: str) -> TransitionCallbackReturn:
+        self._blocking_error = (
+            f'inference has not ended within {_JOIN_S:.0f} s and no image is received any more; '
+            f'{remedy}')
+        self._voice.error(self._blocking_error)
+        return _FAILED
+
+    def _stop(self, timeout_s: float) -> bool:
+        """
+        Stop receiving and fusing; return whether the pair in work was finished in time.
+
+        If it was not, the worker and all it uses are kept, and a later call waits for it again.
+        """
         for subscription in self._inputs.values():
             self.destroy_subscription(subscription)
         self._inputs = {}
         self._watches = {}
+        self._reset(Drop.RESET)
+        self._synchronizer = None
         if self._worker is None:
             return True
-        self._hand_over(self._synchronizer.reset('deactivated'))
-        self._synchronizer = None
         left, ended = self._worker.stop(timeout_s)
-        self._worker = None
         if left is not None:
             self._tally.add('dropped.pair.deactivated')
+        if ended:
+            self._worker = None
+            self._infos.clear()
         return ended
 
     def _release(self) -> None:
@@ -211,8 +259,9 @@ class FusionNode(LifecycleNode):
         if self._backend is not None and groups & {'registration', 'thermal'}:
             self._pipeline = self._new_pipeline(values)
         if self._synchronizer is not None and 'sync' in groups:
-            self._reset('parameters changed')
-            self._synchronizer = make_synchronizer(values, self._drop_frames)
+            synchronizer = make_synchronizer(values, self._drop_frames)
+            self._reset(Drop.RESET)
+            self._synchronizer = synchronizer
 
     def _new_pipeline(self, values: Mapping[str, Any]) -> FusionPipeline:
         mode = values['thermal.scaling']
@@ -227,12 +276,14 @@ class FusionNode(LifecycleNode):
 
     def _receive(self, camera: str, message: Image) -> None:
         self._tally.add(f'received.{camera}')
+        self._rates[camera].tick(time.monotonic_ns())
         self._watches[camera].heard(time.monotonic())
         try:
             frame = frame_from_image(message, int(self._values['input.max_megapixels'] * 1e6))
         except EncodingError as error:
-            self._tally.add(f'dropped.{camera}.malformed')
-            self._voice.error(f'{self._inputs[camera].topic_name}: image dropped: {error}')
+            fault = f'dropped.{camera}.malformed'
+            self._voice.error(f'{self._inputs[camera].topic_name}: image dropped: {error}', fault)
+            self._tally.add(fault)
             return
         self._hand_over(self._synchronizer.add(camera, frame, time.monotonic_ns()))
 
@@ -241,13 +292,21 @@ class FusionNode(LifecycleNode):
             self._hand_over(self._synchronizer.poll(time.monotonic_ns()))
             self._watch_inputs(time.monotonic())
 
-    def _reset(self, reason: str) -> None:
+    def _clock_jumped(self, jump: TimeJump) -> None:
+        if jump.delta.nanoseconds < 0:
+            self._voice.warning(
+                f'the ROS clock jumped by {jump.delta.nanoseconds / 1e9:+.3f} s; '
+                'pairing starts anew', 'clock jump')
+        self._reset(Drop.TIME_JUMP)
+
+    def _reset(self, reason: Drop) -> None:
         if self._synchronizer is not None:
             self._hand_over(self._synchronizer.reset(reason))
 
     def _hand_over(self, pairs: list[FramePair]) -> None:
         for pair in pairs:
             self._tally.add('paired')
+            self._latencies.add('skew', pair.skew_ns / 1e6)
             if self._worker.put((pair, time.monotonic())) is not None:
                 self._tally.add('dropped.pair.superseded')
 
@@ -258,25 +317,30 @@ class FusionNode(LifecycleNode):
 
     def _fuse(self, job: tuple[FramePair, float]) -> None:
         pair, paired_at = job
-        values, outputs, backend = self._values, self._outputs, self._backend
-        wanted = outputs.wanted()
-        if not wanted:
-            self._tally.add('dropped.pair.no_listener')
-            return
+        values, outputs, result = self._values, self._outputs, None
+        camera = values['sync.reference']
+        reference = getattr(pair, camera)
         try:
-            result = self._pipeline.process(pair)
-            camera = values['sync.reference']
-            reference = getattr(pair, camera)
-            outputs.publish(wanted, result, reference, self._infos.get(camera),
-                            backend.spec.palette, values['overlay.alpha'])
+            wanted = outputs.wanted()
+            if wanted - {INFO}:
+                result = self._pipeline.process(pair)
+                outputs.publish_images(wanted, result, reference, self._backend.spec.palette,
+                                       values['overlay.alpha'])
+            info = self._infos.get(camera)
+            if INFO in wanted and info is not None:
+                outputs.publish_info(info, reference, image_size(pair.rgb))
         except Exception as error:  # whatever a pair provokes, the next one deserves its chance
-            self._tally.add('dropped.pair.failed')
-            self._voice.error(f'pair dropped: {_text(error)}')
+            self._voice.error(f'pair dropped: {_text(error)}', _FAILED_PAIRS)
+            self._tally.add(_FAILED_PAIRS)
+            return
+        if result is None:
+            self._tally.add('dropped.pair.no_listener')
             return
         self._tally.add('fused')
         self._latencies.add('processing', (time.monotonic() - paired_at) * 1e3)
-        self._latencies.add('latency', (self.get_clock().now().nanoseconds
-                                        - reference.stamp_ns) / 1e6)
+        latency_ms = (self.get_clock().now().nanoseconds - reference.stamp_ns) / 1e6
+        if -1e3 <= latency_ms <= 60e3:  # beyond, a recorded stamp meets the clock of today
+            self._latencies.add('latency', latency_ms)
         for stage, milliseconds in result.timings_ms.items():
             self._latencies.add(f'stage.{stage}', milliseconds)
 
@@ -286,28 +350,54 @@ class FusionNode(LifecycleNode):
         for camera, watch in self._watches.items():
             if watch.due(now, self._values['input.timeout_s']):
                 topic = self._inputs[camera].topic_name
-                self._voice.warning(qos.silence(
+                # Not through the voice: the watch has a schedule of its own.
+                self.get_logger().warning(qos.silence(
                     topic, watch.quiet_for(now), self._inputs[camera].qos_profile,
                     self.get_publishers_info_by_topic(topic)))
 
+    def _watch_info(self, now: float) -> None:
+        camera = self._values['sync.reference']
+        if (self._info_missed or camera in self._infos
+                or now - self._active_since < self._values['input.timeout_s']
+                or INFO not in self._outputs.wanted()):
+            return
+        self._info_missed = True
+        self.get_logger().warning(
+            f'{INFO} has a listener, but the reference camera sends no calibration on '
+            f'{self.resolve_topic_name(f"{camera}/camera_info")}; publish or remap it')
+
     def _report(self) -> None:
         now, values = time.monotonic(), self._values
+        counts, before = self._tally.snapshot(), self._reported
+        self._reported = counts
         silent = [camera for camera, watch in self._watches.items()
                   if watch.quiet_for(now) > values['input.timeout_s']]
-        advice = self._synchronizer.advice() if self._synchronizer is not None else None
-        if advice is not None and not self._advised:
-            self._advised = True
-            self.get_logger().warning(advice)
-        state = ('unconfigured' if self._backend is None
+        warnings = [f'no image from {" and ".join(silent)}'] if silent else []
+        for camera in CAMERAS:
+            warnings += recent(f'dropped.{camera}.malformed', counts, before, self._voice)
+        if self._synchronizer is not None:
+            self._watch_info(now)
+            jump, advice = self._synchronizer.jump(), self._synchronizer.advice()
+            if jump is not None:
+                self._voice.warning(f'{jump}; pairing starts anew', 'time jump')
+            if advice is not None and not self._advised:
+                self._advised = True
+                self.get_logger().warning(advice)
+            if advice is not None and not warnings:
+                warnings = [advice]
+        problems = ([self._blocking_error] if self._blocking_error
+                    else recent(_FAILED_PAIRS, counts, before, self._voice))
+        state = ('finalized' if self._finalized else 'unconfigured' if self._backend is None
                  else 'inactive' if self._worker is None else 'active')
         self._diagnostics.publish(report(
             stamp=self.get_clock().now().to_msg(), node=self.get_fully_qualified_name(),
-            counts=self._tally.snapshot(), latencies=self._latencies,
+            counts=counts, latencies=self._latencies,
+            rates_hz={camera: rate.rate_hz(time.monotonic_ns())
+                      for camera, rate in self._rates.items()},
             facts={'state': state, 'backend': getattr(self._backend, 'name', ''),
                    'model': values['model.path'] or values['model.preset'],
-                   'last_error': self._voice.last},
-            problem=self._blocking_error,
-            warning=f'no image from {" and ".join(silent)}' if silent else advice or ''))
+                   'last_error': self._voice.last_error},
+            problem='; '.join(problems), warning='; '.join(warnings)))
 
 
 def _text(error: Exception) -> str:
@@ -316,10 +406,15 @@ def _text(error: Exception) -> str:
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node until SIGINT or SIGTERM; return the exit code."""
+    """Run the node until SIGINT or SIGTERM; return the exit code, 2 for wrong arguments."""
     stopped = Event()
     # Own handlers, because those of rclpy shut the context down while the worker publishes.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except rclpy_implementation.RCLError as error:
+        print(f'fusion_node cannot start: {" ".join(str(error).split())}; config/fusion.yaml '
+              'shows how parameters are written', file=sys.stderr)
+        return 2
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     node = FusionNode()

@@ -47,6 +47,12 @@ def frame_from_image(msg: Image, max_pixels: int = MAX_PIXELS) -> Frame:
         encoding=lookup(msg.encoding).name)
 
 
+def image_size(frame: Frame) -> tuple[int, int]:
+    """Return height and width of a frame's image, which may have fewer rows than its array."""
+    rows, per_rows = lookup(frame.encoding).rows
+    return frame.array.shape[0] * per_rows // rows, frame.array.shape[1]
+
+
 def image_from_array(array: np.ndarray, encoding: str, stamp_ns: int, frame_id: str) -> Image:
     """
     Return the message of an array that is in the layout of `encoding`.

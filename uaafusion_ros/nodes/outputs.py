@@ -18,8 +18,9 @@ from uaafusion_ros.nodes import qos
 from uaafusion_ros.nodes.messages import camera_info_for
 from uaafusion_ros.nodes.messages import image_from_array
 
+INFO = 'fused/camera_info'
 TOPICS = {'fused/image': Image, 'segmentation/mask': Image, 'segmentation/overlay': Image,
-          'fused/camera_info': CameraInfo}
+          INFO: CameraInfo}
 
 
 class Outputs:
@@ -47,15 +48,14 @@ class Outputs:
         return {topic for topic, publisher in self._publishers.items()
                 if publisher.get_subscription_count()}
 
-    def publish(
+    def publish_images(
         self, wanted: set[str], result: FusionResult, reference: Frame,
-        info: CameraInfo | None, palette: np.ndarray, alpha: float
+        palette: np.ndarray, alpha: float
     ) -> None:
         """
-        Publish the `wanted` topics with stamp and frame_id of the `reference` frame.
+        Publish the `wanted` images with stamp and frame_id of the `reference` frame.
 
-        `info` is the calibration of the reference camera, withheld with a warning while its
-        size is not that of the image; `palette` (uint8 Nx3) and `alpha` make the overlay.
+        `palette` (uint8 Nx3) and `alpha` make the overlay.
         """
         header = (reference.stamp_ns, reference.frame_id)
         images = {
@@ -66,15 +66,22 @@ class Outputs:
         for topic, (encoding, make) in images.items():
             if topic in wanted:
                 self._publishers[topic].publish(image_from_array(make(), encoding, *header))
-        if 'fused/camera_info' not in wanted or info is None:
-            return
-        if (info.height, info.width) == result.mask.shape:
-            self._publishers['fused/camera_info'].publish(camera_info_for(info, *header))
+
+    def publish_info(self, info: CameraInfo, reference: Frame, size: tuple[int, int]) -> None:
+        """
+        Publish the calibration of the reference camera with the `reference` frame's header.
+
+        It is withheld with a warning while its size is not `size`, the fused image's height
+        and width.
+        """
+        if (info.height, info.width) == size:
+            self._publishers[INFO].publish(
+                camera_info_for(info, reference.stamp_ns, reference.frame_id))
         else:
             self._warn(
-                f'fused/camera_info withheld: that of the reference camera is for '
-                f'{info.width}x{info.height}, its image fuses to {result.mask.shape[1]}x'
-                f'{result.mask.shape[0]}; publish the calibration of this image size')
+                f'{INFO} withheld: that of the reference camera is for '
+                f'{info.width}x{info.height}, its image fuses to {size[1]}x{size[0]}; '
+                'publish the calibration of this image size')
 
     def destroy(self) -> None:
         """Withdraw all topics."""

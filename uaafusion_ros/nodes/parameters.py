@@ -124,14 +124,15 @@ TABLE = (
         'message_filters package and need it installed.',
         choices=('nearest', 'approximate', 'exact'), change='unconfigured'),
     Row('sync.reference', 'string', 'rgb',
-        'Camera whose stamp and frame_id every output carries.',
+        'Camera whose stamp, frame_id and calibration every output carries; pixels are always '
+        'those of the RGB image, so calibration of another size is withheld.',
         choices=('rgb', 'thermal'), change='unconfigured'),
     Row('sync.slop_ms', 'double', 16.0,
         'Largest difference of two stamps that make a pair; ignored by exact. More than half a '
         'frame period can pair neighbours where frames are lost.', 'ms', 0.0, 1000.0),
     Row('sync.queue_size', 'integer', 10,
         'Frames of one camera that may wait for a partner; the oldest is dropped first.',
-        minimum=2, maximum=1000),
+        minimum=2, maximum=500),
     Row('sync.max_wait_ms', 'double', 250.0,
         'Longest time a reference frame waits for a nearer partner; used by nearest only.',
         'ms', 0.0, 10000.0),

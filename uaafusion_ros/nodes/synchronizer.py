@@ -39,8 +39,11 @@ class Synchronizer(Protocol):
     def poll(self, now_ns: int) -> list[FramePair]:
         """Settle what has waited long enough; return new pairs."""
 
-    def reset(self, reason: str) -> list[FramePair]:
-        """Start anew, as after time jumped; return what could still be paired."""
+    def reset(self, reason: Drop = Drop.RESET) -> list[FramePair]:
+        """Start anew; return what could still be paired and drop the rest for `reason`."""
+
+    def jump(self) -> str | None:
+        """Return the last time jump of a camera since the previous call, or None."""
 
     def advice(self) -> str | None:
         """Return what should be set differently, judged by the frames seen, or None."""
@@ -65,6 +68,7 @@ class NearestSynchronizer:
         wait_ns = _ns(values['sync.max_wait_ms'])
         self._dropped = dropped
         self._told: Counter[tuple[str, str]] = Counter()
+        self._told_jumps = 0
         self._pairer: NearestPairer[Frame] = NearestPairer(
             slop_ns=_ns(values['sync.slop_ms']), max_wait_ns=wait_ns,
             queue_size=values['sync.queue_size'], reference=values['sync.reference'],
@@ -79,9 +83,15 @@ class NearestSynchronizer:
         """Return the pairs whose wait is over."""
         return self._settled(self._pairer.poll(now_ns))
 
-    def reset(self, reason: str) -> list[FramePair]:
+    def reset(self, reason: Drop = Drop.RESET) -> list[FramePair]:
         """Start anew; return what could still be paired."""
         return self._settled(self._pairer.reset(reason))
+
+    def jump(self) -> str | None:
+        """Say which camera's stamps jumped, and by how much."""
+        stats = self._pairer.stats
+        new, self._told_jumps = stats.jumps - self._told_jumps, stats.jumps
+        return stats.last_jump if new else None
 
     def advice(self) -> str | None:
         """Say so when the slop can pair neighbours."""
@@ -153,13 +163,17 @@ class FiltersSynchronizer:
         """Return nothing: message_filters knows no age."""
         return []
 
-    def reset(self, reason: str) -> list[FramePair]:
+    def reset(self, reason: Drop = Drop.RESET) -> list[FramePair]:
         """Drop all waiting frames and start anew."""
         for camera, held in self._held.items():
             if held:
-                self._dropped(camera, Drop.TIME_JUMP.value, held)
+                self._dropped(camera, reason.value, held)
         self._start()
         return []
+
+    def jump(self) -> str | None:
+        """Return nothing: message_filters takes stamps as they come."""
+        return None
 
     def advice(self) -> str | None:
         """Return nothing: message_filters does not know the periods."""

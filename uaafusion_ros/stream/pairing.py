@@ -46,11 +46,6 @@ class Pair(Generic[Payload]):
     rgb_stamp_ns: int
     error_ns: int
 
-    @property
-    def skew_ns(self) -> int:
-        """Thermal stamp minus RGB stamp in nanoseconds, signed, offset not applied."""
-        return self.thermal_stamp_ns - self.rgb_stamp_ns
-
 
 @dataclass(frozen=True)
 class PairingStats:
@@ -59,7 +54,7 @@ class PairingStats:
 
     Mappings are keyed by 'thermal' and 'rgb'; `dropped` names every `Drop` reason, also at zero.
     `period_ns` is the median of the recent stamp intervals, None before eight are known.
-    `jumps` counts time jumps of either camera plus calls of reset(); `last_jump` says which.
+    `jumps` counts time jumps of either camera; `last_jump` says which the last one was.
     """
 
     received: Mapping[str, int]
@@ -90,8 +85,6 @@ class NearestPairer(Generic[Payload]):
     queue_size: most frames waiting per camera, 2 to 500; the oldest is dropped.
     reference: 'thermal' or 'rgb', the camera whose frames must be decided within max_wait_ns.
     thermal_offset_ns: added to thermal stamps for matching only.
-    future_ns: stamps later than now_ns + future_ns are rejected; 0 accepts any. Needs `now_ns`
-        on the stamps' clock; not applied while now_ns <= 0 (simulated time not yet received).
     max_hold_ns: longest wait of a frame of the other camera, so a dead reference frees memory.
 
     Raises ParameterError for a setting out of range or an unknown stream name.
@@ -99,15 +92,14 @@ class NearestPairer(Generic[Payload]):
 
     def __init__(
         self, *, slop_ns: int, max_wait_ns: int, queue_size: int, reference: str = 'rgb',
-        thermal_offset_ns: int = 0, future_ns: int = 0, max_hold_ns: int = 1_000_000_000,
+        thermal_offset_ns: int = 0, max_hold_ns: int = 1_000_000_000,
     ) -> None:
         if reference not in STREAMS:
             raise ParameterError(
                 f"reference is {reference!r}, accepted are 'thermal' and 'rgb': name the camera "
                 'whose stamps the output shall carry')
         for name, value in (
-            ('slop_ns', slop_ns), ('max_wait_ns', max_wait_ns),
-            ('future_ns', future_ns), ('max_hold_ns', max_hold_ns),
+            ('slop_ns', slop_ns), ('max_wait_ns', max_wait_ns), ('max_hold_ns', max_hold_ns),
         ):
             if value < 0:
                 raise ParameterError(f'{name} is {value}, accepted is 0 or more: raise it')
@@ -118,7 +110,6 @@ class NearestPairer(Generic[Payload]):
         self._slop_ns = slop_ns
         self._max_wait_ns = max_wait_ns
         self._queue_size = queue_size
-        self._future_ns = future_ns
         self._max_hold_ns = max_hold_ns
         self._timelines = {
             'thermal': Timeline('thermal', thermal_offset_ns), 'rgb': Timeline('rgb', 0)}
@@ -142,8 +133,6 @@ class NearestPairer(Generic[Payload]):
         pairs: list[Pair[Payload]] = []
         if stamp_ns == 0:
             timeline.dropped[Drop.ZERO_STAMP] += 1
-        elif self._future_ns and now_ns > 0 and stamp_ns > now_ns + self._future_ns:
-            timeline.dropped[Drop.FUTURE] += 1
         else:
             timeline.place(
                 Waiting(stamp_ns + timeline.offset_ns, payload, now_ns),
@@ -158,15 +147,13 @@ class NearestPairer(Generic[Payload]):
         self._set_clock(now_ns)
         return self._decide()
 
-    def reset(self, reason: str) -> list[Pair[Payload]]:
-        """Start anew, e.g. when the clock was set back; return what could still be paired."""
+    def reset(self, reason: Drop = Drop.RESET) -> list[Pair[Payload]]:
+        """Start anew; return what could still be paired and drop the rest for `reason`."""
         pairs = self._settle()
         for timeline in self._timelines.values():
-            timeline.give_up(len(timeline.stamps), Drop.TIME_JUMP)
-            timeline.give_up_suspect(Drop.TIME_JUMP)
+            timeline.give_up(len(timeline.stamps), reason)
+            timeline.give_up_suspect(reason)
             timeline.restart()
-        self._jumps += 1
-        self._last_jump = reason
         return pairs
 
     @property
@@ -192,9 +179,10 @@ class NearestPairer(Generic[Payload]):
         if 2 * self._slop_ns <= period:
             return None
         return (
-            f'sync.slop {self._slop_ns / 1e6:.1f} ms is more than half the {name} frame period of '
-            f'{period / 1e6:.1f} ms: where both cameras drop a frame, neighbours can be paired; '
-            f'set it to {period / 2e6:.1f} ms or less')
+            f'sync.slop_ms {self._slop_ns / 1e6:.1f} is more than half the {name} frame period '
+            f'of {period / 1e6:.1f} ms: where both cameras drop a frame, neighbours can be '
+            'paired; '
+            f'set it to {period / 2e6:.1f} or less')
 
     def _set_clock(self, now: int) -> None:
         if now < self._now:

@@ -20,13 +20,6 @@ class LatestSlot(Generic[Item]):
         self._changed = Condition()
         self._item: Item | None = None
         self._closed = False
-        self._replaced = 0
-
-    @property
-    def replaced(self) -> int:
-        """How many items were replaced before anyone took them."""
-        with self._changed:
-            return self._replaced
 
     @property
     def closed(self) -> bool:
@@ -47,8 +40,6 @@ class LatestSlot(Generic[Item]):
             if self._closed:
                 return item
             before, self._item = self._item, item
-            if before is not None:
-                self._replaced += 1
             self._changed.notify()
             return before
 

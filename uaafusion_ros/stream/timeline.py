@@ -30,10 +30,10 @@ class Drop(str, Enum):
     STALE = 'stale'            # came after a newer pair had left, or was held too long
     DUPLICATE = 'duplicate'    # a stamp that this camera has sent before
     ZERO_STAMP = 'zero_stamp'  # the driver did not fill the stamp
-    FUTURE = 'future'          # stamped later than now + future_ns
     OUTLIER = 'outlier'        # one stamp far from those before and after it
     QUEUE_FULL = 'queue_full'  # more frames waiting than queue_size
-    TIME_JUMP = 'time_jump'    # was waiting when the time of its camera jumped, or on reset()
+    TIME_JUMP = 'time_jump'    # was waiting when the time of its camera, or the clock, jumped
+    RESET = 'reset'            # was waiting when pairing was stopped or set up anew
 
 
 class Waiting(NamedTuple):
