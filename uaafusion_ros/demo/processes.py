@@ -147,6 +147,11 @@ class Process:
 
 
 def interrupt_on_termination() -> None:
-    """Let SIGTERM and SIGHUP end this process like Ctrl-C, so that its children are ended."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    """
+    Let SIGTERM and SIGHUP end this process like Ctrl-C, so that its children are ended.
+
+    SIGINT is among them because a script's background jobs start with it ignored, which they
+    would hand on to their children.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
