@@ -1,6 +1,7 @@
 import pytest
 import torch
 from toys import image
+from torch.utils.flop_counter import FlopCounterMode
 
 from uaafusion_ros.network.model import Deployed
 from uaafusion_ros.network.model import UAAFusion
@@ -117,3 +118,13 @@ def test_the_network_is_given_thermal_luma_and_chroma(network):
     want = (thermal[None, None] / 255, luma, chroma)
     for got, expected in zip(seen['args'], want):
         torch.testing.assert_close(got, expected, atol=1e-6, rtol=0)
+
+
+def test_fast_has_the_size_that_its_card_states():
+    """3.1 million parameters and 8.0 GMAC for fusion and mask of a 640x480 pair."""
+    network = UAAFusion(preset('fast')).eval()
+    assert sum(p.numel() for p in network.parameters()) == 3_098_086
+    luma, chroma = torch.zeros(1, 1, 480, 640), torch.zeros(1, 2, 480, 640)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(luma, luma, chroma)
+    assert counter.get_total_flops() / 2e9 == pytest.approx(8.0, abs=0.05)
