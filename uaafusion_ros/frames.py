@@ -43,12 +43,11 @@ class FusionResult:
     What one pair became.
 
     `fused` is uint8 HxWx3 RGB, `mask` uint8 HxW class ids, `confidence` uint8 HxW (255 = certain).
+    All lie in the RGB frame's pixel grid; whose stamp they carry is the publisher's choice.
     `timings_ms` maps a stage name to its wall time in milliseconds, in the order they ran.
     """
 
     fused: np.ndarray
     mask: np.ndarray
     confidence: np.ndarray
-    stamp_ns: int
-    frame_id: str
     timings_ms: Mapping[str, float] = field(default_factory=dict)

@@ -30,7 +30,7 @@ class FusionPipeline:
 
     def process(self, pair: FramePair) -> FusionResult:
         """
-        Fuse and segment a pair; the result carries the RGB frame's stamp and frame_id.
+        Fuse and segment a pair, in the RGB frame's pixel grid.
 
         Raises EncodingError, RegistrationError or EngineError.
         """
@@ -44,8 +44,7 @@ class FusionPipeline:
             thermal = register(thermal, rgb.shape[:2], self._mode)
         with _timed(timings, 'infer'):
             output = self.backend.infer(rgb, thermal)
-        return FusionResult(output.fused, output.mask, output.confidence, pair.rgb.stamp_ns,
-                            pair.rgb.frame_id, timings)
+        return FusionResult(output.fused, output.mask, output.confidence, timings)
 
 
 @contextmanager
