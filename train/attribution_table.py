@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -14,12 +13,7 @@ from tqdm import tqdm
 from train.batches import whole
 from train.data import Sample
 from uaafusion_ros.network import attribution
-
-
-def scores_of(segmenter: nn.Module, chroma: Tensor) -> Callable[[Tensor], Tensor]:
-    """Return luma -> class probabilities at fixed chroma (B, 2, H, W) or (1, 2, H, W)."""
-    return lambda image: segmenter(
-        image, chroma.expand(image.shape[0], -1, -1, -1)).softmax(dim=1)
+from uaafusion_ros.network.exact import attributions
 
 
 def label_by_average(segmenter: nn.Module, samples: list[Sample]) -> list[Sample]:
@@ -48,13 +42,11 @@ def shares(segmenter: nn.Module, samples: list[Sample], classes: int, steps: int
     table = torch.full((len(samples), classes), 0.5)
     for index, sample in enumerate(tqdm(samples, desc='attribution')):
         batch = whole(sample, multiple=64)
-        label = torch.as_tensor(batch.label[0, ::2, ::2])
+        label = batch.label[:, ::2, ::2]
         thermal, luma, chroma = (
             F.avg_pool2d(x, 2) for x in (batch.thermal, batch.luma, batch.chroma))
         neutral = torch.full_like(chroma, 0.5)
-        a_thermal = attribution.class_attributions(
-            scores_of(segmenter, neutral), thermal, label, classes, steps)
-        a_luma = attribution.class_attributions(
-            scores_of(segmenter, chroma), luma, label, classes, steps)
-        table[index] = attribution.thermal_share(a_thermal, a_luma)
+        table[index] = attribution.thermal_share(
+            attributions(segmenter, thermal, neutral, label, classes, steps),
+            attributions(segmenter, luma, chroma, label, classes, steps))
     return table

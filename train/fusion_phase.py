@@ -17,7 +17,6 @@ import torch.nn.functional as F
 
 from train import losses
 from train.attribution_table import label_by_average
-from train.attribution_table import scores_of
 from train.attribution_table import shares
 from train.batches import Batch
 from train.batches import training_batch
@@ -34,6 +33,7 @@ from uaafusion_ros.evaluation.segmentation_metrics import scores
 from uaafusion_ros.network import attribution
 from uaafusion_ros.network import checkpoint
 from uaafusion_ros.network.attribution_head import STRIDE
+from uaafusion_ros.network.exact import segment_with
 from uaafusion_ros.network.model import Prediction
 from uaafusion_ros.network.model import UAAFusion
 from uaafusion_ros.network.presets import preset
@@ -101,7 +101,7 @@ class FusionPhase:
         return total, {name: value.item() for name, value in parts.items()}
 
     def _attention_loss(self, result: Prediction, batch: Batch) -> Tensor:
-        segment = scores_of(self.module.segmenter, batch.chroma)
+        segment = segment_with(self.module.segmenter, batch.chroma)
         iterates = [image.detach() for image in result.iterates]
         with torch.no_grad():
             reference = segment(iterates[0])

@@ -103,5 +103,5 @@ def test_there_are_imagenet_weights_for_the_lite_segmenter_alone():
 
 
 def test_an_unknown_preset_names_the_known_ones():
-    with pytest.raises(KeyError, match="'slow' is unknown; known: fast, paper, release"):
+    with pytest.raises(ParameterError, match="'slow' is unknown; known: fast, paper, release"):
         preset('slow')

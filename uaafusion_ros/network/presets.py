@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from dataclasses import replace
 
+from uaafusion_ros.errors import ParameterError
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -60,7 +62,7 @@ PRESETS = {row.name: row for row in (FAST, PAPER, RELEASE)}
 
 
 def preset(name: str) -> Preset:
-    """Return a preset by name; raises KeyError naming the known ones."""
+    """Return a preset by name; raises ParameterError naming the known ones."""
     if name not in PRESETS:
-        raise KeyError(f"preset '{name}' is unknown; known: {', '.join(PRESETS)}")
+        raise ParameterError(f"preset '{name}' is unknown; known: {', '.join(PRESETS)}")
     return PRESETS[name]
