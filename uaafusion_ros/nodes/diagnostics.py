@@ -14,6 +14,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_msgs.msg import KeyValue
 from std_msgs.msg import Header
 
+from uaafusion_ros.errors import UaafusionError
 from uaafusion_ros.stream.timing import PercentileWindow
 
 CAMERAS = ('thermal', 'rgb')
@@ -121,6 +122,11 @@ class Voice:
                           if now - then < self._period_s}
             self._said[fault] = now
         return True
+
+
+def said(error: Exception) -> str:
+    """Return the error's own words; those of the project's errors need no type in front."""
+    return str(error) if isinstance(error, UaafusionError) else f'{type(error).__name__}: {error}'
 
 
 def recent(

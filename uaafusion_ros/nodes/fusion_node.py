@@ -5,28 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Sequence
 from functools import partial
-import os
 from pathlib import Path
-import signal
 import sys
-from threading import Event
 import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
-import rclpy
 from rclpy.clock import Clock
 from rclpy.clock import ClockType
 from rclpy.clock import JumpThreshold
 from rclpy.clock import TimeJump
 from rclpy.duration import Duration
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image
 
@@ -36,11 +29,13 @@ from uaafusion_ros.errors import UaafusionError
 from uaafusion_ros.frames import FramePair
 from uaafusion_ros.imaging.thermal import ThermalScaler
 from uaafusion_ros.imaging.thermal import ThermalScaling
+from uaafusion_ros.nodes import process
 from uaafusion_ros.nodes import qos
 from uaafusion_ros.nodes.diagnostics import CAMERAS
 from uaafusion_ros.nodes.diagnostics import Latencies
 from uaafusion_ros.nodes.diagnostics import recent
 from uaafusion_ros.nodes.diagnostics import report
+from uaafusion_ros.nodes.diagnostics import said
 from uaafusion_ros.nodes.diagnostics import Tally
 from uaafusion_ros.nodes.diagnostics import Voice
 from uaafusion_ros.nodes.messages import frame_from_image
@@ -55,8 +50,7 @@ from uaafusion_ros.stream.timeline import Drop
 from uaafusion_ros.stream.timing import RateMeter
 
 _POLL_S = 0.05
-_STOP_S = 1.5  # for the pair in work when a signal ends the process
-_JOIN_S = 3.0  # and when a transition does: the executor waits, signals included
+_JOIN_S = 3.0  # for the pair in work in a transition: the executor waits, signals included
 _FAILED_PAIRS = 'dropped.pair.failed'
 _OK = TransitionCallbackReturn.SUCCESS
 _FAILED = TransitionCallbackReturn.FAILURE
@@ -138,7 +132,7 @@ class FusionNode(LifecycleNode):
                 backend.infer(np.zeros((height, width, 3), np.uint8),
                               np.zeros((height, width), np.uint8))
         except Exception as error:  # a runtime may raise anything; the node must outlive it
-            self._blocking_error = _text(error)
+            self._blocking_error = said(error)
             self._voice.error(f'cannot configure: {self._blocking_error}')
             return _FAILED
         self._blocking_error = ''
@@ -157,7 +151,7 @@ class FusionNode(LifecycleNode):
             result = super().on_activate(state)
         except Exception as error:  # rclpy would swallow it and name no reason
             self._stop(_JOIN_S)
-            self._blocking_error = _text(error)
+            self._blocking_error = said(error)
             self._voice.error(f'cannot activate: {self._blocking_error}')
             return _FAILED
         self._blocking_error = ''
@@ -330,7 +324,7 @@ class FusionNode(LifecycleNode):
             if INFO in wanted and info is not None:
                 outputs.publish_info(info, reference, image_size(pair.rgb))
         except Exception as error:  # whatever a pair provokes, the next one deserves its chance
-            self._voice.error(f'pair dropped: {_text(error)}', _FAILED_PAIRS)
+            self._voice.error(f'pair dropped: {said(error)}', _FAILED_PAIRS)
             self._tally.add(_FAILED_PAIRS)
             return
         if result is None:
@@ -400,42 +394,9 @@ class FusionNode(LifecycleNode):
             problem='; '.join(problems), warning='; '.join(warnings)))
 
 
-def _text(error: Exception) -> str:
-    """Return the error's own words; those of the project's errors need no type in front."""
-    return str(error) if isinstance(error, UaafusionError) else f'{type(error).__name__}: {error}'
-
-
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; return the exit code, 2 for wrong arguments."""
-    stopped = Event()
-    # Own handlers, because those of rclpy shut the context down while the worker publishes.
-    try:
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    except rclpy_implementation.RCLError as error:
-        print(f'fusion_node cannot start: {" ".join(str(error).split())}; config/fusion.yaml '
-              'shows how parameters are written', file=sys.stderr)
-        return 2
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
-    node = FusionNode()
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    node.start()
-    while not stopped.is_set() and rclpy.ok():
-        try:
-            executor.spin_once(timeout_sec=0.2)
-        except Exception as error:  # rclpy raises what a malformed request makes of its services
-            node.get_logger().error(f'a request was dropped: {_text(error)}')
-    ended = node.close(_STOP_S)
-    executor.shutdown()
-    node.destroy_node()
-    rclpy.shutdown()
-    if not ended:
-        # The interpreter would tear the runtime down under the inference that still uses it.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
-    return 0
+    return process.run(FusionNode, args)
 
 
 if __name__ == '__main__':

@@ -1,0 +1,62 @@
+"""A node's process: signals, the executor's loop, and an end that never hangs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import os
+import signal
+import sys
+from threading import Event
+from typing import Protocol
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.signals import SignalHandlerOptions
+
+from uaafusion_ros.nodes.diagnostics import said
+
+_STOP_S = 1.5  # for the work at hand when a signal ends the process
+
+
+class Runnable(Protocol):
+    """A rclpy node with a beginning and an end of its own."""
+
+    def start(self) -> None:
+        """Begin, on the executor's thread."""
+
+    def close(self, timeout_s: float) -> bool:
+        """Stop and give everything back; return whether it ended within `timeout_s` seconds."""
+
+
+def run(make_node: Callable[[], Runnable], args: list[str] | None) -> int:
+    """Run a node until SIGINT or SIGTERM; return the exit code, 2 for wrong arguments."""
+    stopped = Event()
+    # Own handlers, because those of rclpy shut the context down while the worker publishes.
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except rclpy_implementation.RCLError as error:
+        print(f'fusion_node cannot start: {" ".join(str(error).split())}; config/fusion.yaml '
+              'shows how parameters are written', file=sys.stderr)
+        return 2
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    node = make_node()
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    node.start()
+    while not stopped.is_set() and rclpy.ok():
+        try:
+            executor.spin_once(timeout_sec=0.2)
+        except Exception as error:  # rclpy raises what a malformed request makes of its services
+            node.get_logger().error(f'a request was dropped: {said(error)}')
+    ended = node.close(_STOP_S)
+    executor.shutdown()
+    node.destroy_node()
+    rclpy.shutdown()
+    if not ended:
+        # The interpreter would tear the runtime down under the inference that still uses it.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+    return 0
