@@ -11,11 +11,12 @@ import torch
 from train import config as settings
 from train.deploy import deploy
 from train.fusion_phase import FusionPhase
+from train.joint_phase import JointPhase
 from train.loop import fit
 from train.segmentation_phase import SegmentationPhase
 from uaafusion_ros.errors import UaafusionError
 
-PHASES = {'segmentation': SegmentationPhase, 'fusion': FusionPhase}
+PHASES = {'segmentation': SegmentationPhase, 'fusion': FusionPhase, 'joint': JointPhase}
 
 
 def main(argv: list[str] | None = None) -> int:

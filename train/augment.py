@@ -14,16 +14,18 @@ from uaafusion_ros.evaluation.segmentation_metrics import IGNORE
 
 
 def crop(sample: Sample, size: int, rng: np.random.Generator,
+         scales: tuple[float, float] = (0.6, 1.6),
          focus: float = 0.5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
-    Cut a randomly scaled and flipped square of `size` pixels.
+    Cut a flipped square of `size` pixels from the pair, scaled by a factor within `scales`.
 
+    Small images bound the scale from below: a square never exceeds them.
     With probability `focus` the square is laid over a random labelled pixel, so that rare
     classes are seen. Returns rgb (size, size, 3), thermal (size, size) float32 and label uint8
     (255 where unknown).
     """
     height, width = sample.thermal.shape
-    scale = float(np.exp(rng.uniform(np.log(0.6), np.log(1.6))))
+    scale = float(np.exp(rng.uniform(*np.log(scales))))
     side = int(np.clip(round(size / scale), 32, min(height, width)))
     top = int(rng.integers(0, height - side + 1))
     left = int(rng.integers(0, width - side + 1))
@@ -71,3 +73,26 @@ def photometric(rgb: np.ndarray, thermal: np.ndarray,
         thermal = thermal + rng.normal(0, rng.uniform(0.002, 0.02), thermal.shape)
         rgb = rgb + rng.normal(0, rng.uniform(0.002, 0.02), rgb.shape)
     return (np.clip(rgb, 0, 1).astype(np.float32), np.clip(thermal, 0, 1).astype(np.float32))
+
+
+def faults(rgb: np.ndarray, thermal: np.ndarray, rng: np.random.Generator,
+           lost: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Break a pair as cameras and mounts do: a thermal image off by a few pixels, dead rows, a loss.
+
+    With probability `lost` one of the two images is black, as when its camera is gone.
+    """
+    size = thermal.shape[0]
+    if rng.random() < 0.2:
+        shift = np.float32([[1, 0, rng.normal(0, 1.5)], [0, 1, rng.normal(0, 1.5)]])
+        thermal = cv2.warpAffine(thermal, shift, thermal.shape[::-1],
+                                 borderMode=cv2.BORDER_REPLICATE)
+    if rng.random() < 0.05:
+        thermal = thermal.copy()
+        thermal[rng.integers(0, size, int(rng.integers(1, 4)))] = rng.choice((0.0, 1.0))
+    if rng.random() < lost:
+        if rng.random() < 0.5:
+            thermal = np.zeros_like(thermal)
+        else:
+            rgb = np.zeros_like(rgb)
+    return rgb, thermal

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from train import augment
+from train.config import Data
 from train.data import Sample
 from uaafusion_ros.evaluation.segmentation_metrics import IGNORE
 from uaafusion_ros.network.segmentation import rgb_to_ycrcb
@@ -25,14 +26,17 @@ class Batch:
     indices: tuple[int, ...]
 
 
-def training_batch(samples: list[Sample], size: int, count: int, seed: int, step: int) -> Batch:
-    """Return `count` augmented random crops."""
+def training_batch(samples: list[Sample], data: Data, seed: int, step: int,
+                   lost: float = 0.0) -> Batch:
+    """Return augmented random crops; `lost` is the probability of a missing camera."""
     rng = np.random.default_rng((seed, step))
-    picks = rng.integers(0, len(samples), count)
+    picks = rng.integers(0, len(samples), data.batch)
     rows = []
     for pick in picks:
-        rgb, thermal, label = augment.crop(samples[pick], size, rng)
+        rgb, thermal, label = augment.crop(
+            samples[pick], data.crop, rng, (data.smallest, data.largest))
         rgb, thermal = augment.photometric(rgb, thermal, rng)
+        rgb, thermal = augment.faults(rgb, thermal, rng, lost)
         rows.append((rgb, thermal, label))
     return _stack(rows, tuple(int(p) for p in picks))
 

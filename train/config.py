@@ -26,12 +26,18 @@ class Source:
 
 @dataclass(frozen=True)
 class Data:
-    """What to train and to validate on; crops are squares of `crop` pixels."""
+    """
+    What to train and to validate on.
+
+    Crops are squares of `crop` pixels from images scaled by `smallest` to `largest`.
+    """
 
     train: tuple[Source, ...] = ()
     val: tuple[Source, ...] = ()
     crop: int = 320
     batch: int = 8
+    smallest: float = 0.6
+    largest: float = 1.6
 
 
 @dataclass(frozen=True)
@@ -52,26 +58,27 @@ class Optim:
 class Loss:
     """Weights of the fusion losses (see train/losses.py)."""
 
-    intensity: float = 1.0
-    salient: float = 1.0
-    gradient: float = 1.0
-    ssim: float = 0.2
-    segmentation: float = 0.1
-    weights: float = 0.5
-    attention: float = 0.1
-    attribution_steps: int = 5
+    target: float = 1.0
+    intensity: float = 0.1
+    segmentation: float = 0.05
+    attention: float = 0.02
     attention_every: int = 4
     prior_correction: float = 0.5
 
 
 @dataclass(frozen=True)
 class Config:
-    """A whole run. `phase` is one of train.__main__.PHASES."""
+    """
+    A whole run. `phase` is one of train.__main__.PHASES.
+
+    segmenter and fusion: the best checkpoints of the earlier phases, for the joint one.
+    """
 
     phase: str = 'segmentation'
     preset: str = 'fast'
     run: str = 'runs/segmentation'
-    init: str = ''
+    segmenter: str = ''
+    fusion: str = ''
     seed: int = 0
     threads: int = 2
     data: Data = field(default_factory=Data)

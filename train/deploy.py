@@ -36,17 +36,20 @@ def correct_prior(network: UAAFusion, weights: list[float], share: float) -> Non
 
 def deploy(config: Config, folder: Path) -> Path:
     """
-    Export the best checkpoint of a fusion run into `folder` and pin it in models.yaml there.
+    Export the best checkpoint of a joint run into `folder` and pin it in models.yaml there.
 
     Raises CheckpointError where the run has no such checkpoint or is of another phase.
     """
     tensors, meta = checkpoint.load(Path(config.run) / 'best.safetensors')
     if meta.get('part') != 'network':
         raise CheckpointError(f"{config.run}: holds a '{meta.get('part')}', not a whole network; "
-                              "export a run of the phase 'fusion'")
+                              "export a run of the phase 'joint'")
     network = UAAFusion(preset(meta['preset']))
     network.load_state_dict(tensors)
+    network.eval()
     correct_prior(network, meta['class_weights'], config.loss.prior_correction)
+    with torch.no_grad():
+        network.look_at_black()
     palette = LAYOUTS[config.data.train[0].layout].palette
     path = folder / f'uaafusion_{meta["preset"]}.onnx'
     digest = export(network, path, list(palette), list(palette.values()))

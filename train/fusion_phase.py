@@ -1,150 +1,103 @@
 """
-Phase 2: joint training of fusion, segmentation and the attribution head.
+Phase 2: the unfolding network alone, under random attributions.
 
-The fusion loss is weighted by the exact attributions of the pre-trained segmentation network,
-the head learns those weights and the path attention, and the fused image has to be segmented.
+It learns to carry out whatever weights and attention it is given, so that it needs no particular
+segmentation network and keeps working where that one errs.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 import torch
 from torch import nn
 from torch import Tensor
 import torch.nn.functional as F
 
 from train import losses
-from train.attribution_table import label_by_average
-from train.attribution_table import shares
-from train.batches import Batch
 from train.batches import training_batch
 from train.batches import whole
 from train.config import Config
-from train.data import LAYOUTS
 from train.data import read
-from train.segmentation_phase import class_map
-from train.segmentation_phase import sources_and_mixes
-from uaafusion_ros.errors import CheckpointError
-from uaafusion_ros.evaluation.segmentation_metrics import confusion
-from uaafusion_ros.evaluation.segmentation_metrics import IGNORE
-from uaafusion_ros.evaluation.segmentation_metrics import scores
-from uaafusion_ros.network import attribution
-from uaafusion_ros.network import checkpoint
-from uaafusion_ros.network.attribution_head import STRIDE
-from uaafusion_ros.network.exact import segment_with
-from uaafusion_ros.network.model import Prediction
-from uaafusion_ros.network.model import UAAFusion
+from train.target import target
+from uaafusion_ros.network.build import make_fusion
 from uaafusion_ros.network.presets import preset
+from uaafusion_ros.network.unfolding import Attention
+
+LOST = 0.05
+REGIONS = 5  # at most, in one crop
 
 
 class FusionPhase:
-    """Trains `module`, the whole network of `config.preset`, from `config.init`."""
+    """Trains `module`, the unfolding network of `config.preset`."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.module = UAAFusion(preset(config.preset))
-        if not config.init:
-            raise CheckpointError("'init' is empty: name the best checkpoint of the segmentation "
-                                  'phase, whose attributions guide this one')
-        tensors, _ = checkpoint.load(Path(config.init))
-        self.module.segmenter.load_state_dict(tensors)
+        self.spec = preset(config.preset)
+        self.module: nn.Module = make_fusion(self.spec)
         self.module.to(memory_format=torch.channels_last)
-        self.classes = LAYOUTS[config.data.train[0].layout].classes
-        samples = [s for source in config.data.train for s in read(source)]
-        self.labelled = torch.tensor([s.label is not None for s in samples])
-        self.module.eval()
-        self.samples = label_by_average(self.module.segmenter, samples)
-        self.shares = self._shares()
+        self.samples = [s for source in config.data.train for s in read(source)]
         self.val = [s for source in config.data.val for s in read(source)]
-        counts = sum(np.bincount(s.label.ravel(), minlength=len(self.classes))
-                     for s, known in zip(self.samples, self.labelled) if known)
-        self.class_weights = losses.class_weights(torch.from_numpy(counts / counts.sum()).float())
-        self.meta = {
-            'part': 'network', 'preset': config.preset, 'classes': list(self.classes),
-            'class_weights': self.class_weights.tolist(), 'samples': [s.name for s in samples]}
-
-    def _shares(self) -> Tensor:
-        """Return the attribution table, from the run's folder if it was computed before."""
-        path = Path(self.config.run) / 'attribution.safetensors'
-        if path.is_file():
-            return checkpoint.load(path)[0]['shares']
-        table = shares(self.module.segmenter, self.samples, len(self.classes),
-                       self.config.loss.attribution_steps)
-        checkpoint.save(path, {'shares': table}, {'init': self.config.init})
-        return table
+        self.meta = {'part': 'fusion', 'preset': config.preset,
+                     'samples': [s.name for s in self.samples]}
 
     def parameter_groups(self) -> list[tuple[list[nn.Parameter], float]]:
-        """Return parameters with a factor on the learning rate; a pre-trained part moves less."""
-        return [(list(self.module.fusion.parameters()), 1.0),
-                (list(self.module.attribution.parameters()), 1.0),
-                (list(self.module.segmenter.parameters()), 0.1)]
+        """Return all parameters at the full learning rate."""
+        return [(list(self.module.parameters()), 1.0)]
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
-        """Return the joint loss of a batch and its parts."""
-        data, weight = self.config.data, self.config.loss
-        self.module.segmenter.eval()  # its batch statistics belong to natural images
-        batch = training_batch(self.samples, data.crop, data.batch, self.config.seed, step)
-        with torch.no_grad():
-            scores = self.module.first_look(batch.thermal, batch.luma, batch.chroma)
-        result = self.module.fuse(batch.thermal, batch.luma, scores)
-        exact = torch.stack([
-            attribution.weight_map(self.shares[i], label)
-            for i, label in zip(batch.indices, batch.label)]).unsqueeze(1)
-        parts = fusion_losses(result, batch, exact)
-        parts['weights'] = (result.w_thermal - exact).abs().mean()
-        if weight.attention and step % weight.attention_every == 0:
-            parts['attention'] = self._attention_loss(result, batch)
-        parts['segmentation'] = self._segmentation_loss(result, batch, step)
+        """Return the loss of a batch under random weights and attention."""
+        weight = self.config.loss
+        batch = training_batch(
+            self.samples, self.config.data, self.config.seed, step, lost=LOST)
+        generator = torch.Generator().manual_seed(self.config.seed + step)
+        weights = random_weights(batch.luma.shape, generator)
+        attention = random_attention(self.spec.stages, batch.luma.shape[0], generator)
+        fused = self.module(batch.thermal, batch.luma, weights, attention)[-1]
+        parts = fusion_losses(fused, batch.thermal, batch.luma, weights)
         total = sum(getattr(weight, name) * value for name, value in parts.items())
         return total, {name: value.item() for name, value in parts.items()}
 
-    def _attention_loss(self, result: Prediction, batch: Batch) -> Tensor:
-        segment = segment_with(self.module.segmenter, batch.chroma)
-        iterates = [image.detach() for image in result.iterates]
-        with torch.no_grad():
-            reference = segment(iterates[0])
-        exact = attribution.path_attention(segment, iterates, reference)[1:]
-        small = [F.avg_pool2d(attribution.normalised(a), STRIDE) for a in exact]
-        return F.smooth_l1_loss(result.attention, torch.cat(small, dim=1))
-
-    def _segmentation_loss(self, result: Prediction, batch: Batch, step: int) -> Tensor:
-        known = self.labelled[list(batch.indices)].view(-1, 1, 1)
-        label = torch.where(known, batch.label, torch.full_like(batch.label, IGNORE))
-        logits = self.module.segmenter(result.fused, batch.chroma)
-        loss = losses.cross_entropy(logits, label, self.class_weights)
-        if step % 2:
-            rng = np.random.default_rng((self.config.seed, step, 1))
-            logits = self.module.segmenter(*sources_and_mixes(batch, rng))
-            loss = (loss + losses.cross_entropy(logits, label, self.class_weights)) / 2
-        return loss
-
-    def validate(self, module: UAAFusion) -> tuple[float, dict[str, float]]:
-        """Return SSIM, gradient and brightness errors and mIoU of the fused validation images."""
-        classes = len(self.classes)
-        counts = np.zeros((classes, classes), np.int64)
-        sums = {'ssim': 0.0, 'gradient': 0.0, 'salient': 0.0}
+    def validate(self, module: nn.Module) -> tuple[float, dict[str, float]]:
+        """Return the mean absolute error against the target at even weights."""
+        error = 0.0
         for sample in self.val:
             batch = whole(sample)
-            result, logits = module(batch.thermal, batch.luma, batch.chroma)
-            images = (result.fused, batch.thermal, batch.luma)
-            sums['ssim'] += 1 - losses.structure(*images).item()
-            sums['gradient'] += losses.gradient(*images).item()
-            sums['salient'] += losses.salient(*images).item()
-            counts += confusion(class_map(logits), batch.label[0].numpy(), classes)
-        figures = {name: value / len(self.val) for name, value in sums.items()}
-        figures['miou'] = scores(counts).miou
-        # SSIM is left out: with both sources at once it prefers their blurred mean.
-        return figures['miou'] - figures['gradient'] - figures['salient'], figures
+            even = torch.full_like(batch.luma, 0.5)
+            fused = module(batch.thermal, batch.luma, even, lambda *_: torch.zeros(1, 1, 1, 1))[-1]
+            error += losses.likeness(fused, target(batch.thermal, batch.luma, even)).item()
+        return -error / len(self.val), {'target': error / len(self.val)}
 
 
-def fusion_losses(result: Prediction, batch: Batch, exact: Tensor) -> dict[str, Tensor]:
-    """Return the losses on the unclipped fused luma; `exact` is w1 (B, 1, H, W)."""
-    images = (result.iterates[-1], batch.thermal, batch.luma)
+def fusion_losses(fused: Tensor, thermal: Tensor, luma: Tensor,
+                  w_thermal: Tensor) -> dict[str, Tensor]:
+    """Return the losses of the unclipped fused luma (B, 1, H, W) under weights w1."""
     return {
-        'intensity': losses.intensity(*images, exact),
-        'salient': losses.salient(*images),
-        'gradient': losses.gradient(*images),
-        'ssim': losses.structure(*images),
+        'target': losses.likeness(fused, target(thermal, luma, w_thermal)),
+        'intensity': losses.intensity(fused, thermal, luma, w_thermal),
     }
+
+
+def random_weights(shape: torch.Size, generator: torch.Generator) -> Tensor:
+    """Return w1 (B, 1, H, W): a few soft blobs, each with a share of its own, many of one half."""
+    count, _, height, width = shape
+    fields = torch.rand(count, REGIONS, 6, 6, generator=generator)
+    fields = F.interpolate(
+        fields, size=(height // 8, width // 8), mode='bicubic', align_corners=False)
+    share = torch.rand(count, REGIONS, 1, 1, generator=generator)
+    even = torch.rand(count, REGIONS, 1, 1, generator=generator) < 0.4
+    share = torch.where(even, torch.full_like(share, 0.5), share)
+    weights = (torch.softmax(40 * fields, dim=1) * share).sum(1, keepdim=True)
+    return F.interpolate(weights, size=(height, width), mode='bilinear', align_corners=False)
+
+
+def random_attention(stages: int, count: int, generator: torch.Generator) -> Attention:
+    """Return maps of the size of normalised attributions, smooth and without meaning."""
+    noise = torch.randn(stages, count, 1, 5, 5, generator=generator)
+    loud = torch.rand(1, generator=generator) * 2
+
+    def attention(stage: int, iterates: list[Tensor]) -> Tensor:
+        if stage == 0:
+            return noise.new_zeros(1, 1, 1, 1)
+        size = tuple(n // 2 for n in iterates[0].shape[2:])
+        return F.interpolate(noise[stage] * loud, size=size, mode='bilinear')
+
+    return attention

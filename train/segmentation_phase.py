@@ -67,9 +67,9 @@ class SegmentationPhase:
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
         """Return the cross entropy of a batch of random views."""
         data = self.config.data
-        batch = training_batch(self.samples, data.crop, data.batch, self.config.seed, step)
+        batch = training_batch(self.samples, data, self.config.seed, step)
         rng = np.random.default_rng((self.config.seed, step, 1))
-        logits = self.module(*sources_and_mixes(batch, rng))
+        logits = self.module.unscaled(*sources_and_mixes(batch, rng))
         loss = losses.cross_entropy(logits, batch.label, self.weights)
         return loss, {'ce': loss.item()}
 

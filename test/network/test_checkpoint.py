@@ -55,3 +55,23 @@ def test_a_missing_file_is_named(tmp_path):
         checkpoint.load(tmp_path / 'none.safetensors')
     with pytest.raises(CheckpointError, match='no such checkpoint'):
         checkpoint.load(tmp_path)
+
+
+class Canary:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def __reduce__(self):
+        return open, (str(self._path), 'w')
+
+
+def test_code_in_a_checkpoint_does_not_run(tmp_path):
+    path, canary = tmp_path / 'weights.pth', tmp_path / 'canary'
+    torch.save({'state': Canary(canary)}, path)
+    with pytest.raises(CheckpointError, match='weights.pth: damaged or no safetensors'):
+        checkpoint.load(path)
+    assert not canary.exists()
+    torch.load(path, weights_only=False)
+    assert canary.exists()  # the canary sings where it is let

@@ -3,9 +3,9 @@ import torch
 from toys import image
 from torch import nn
 
+from uaafusion_ros.network.unfolding import BlendHead
 from uaafusion_ros.network.unfolding import Descent
 from uaafusion_ros.network.unfolding import DiscardedDescent
-from uaafusion_ros.network.unfolding import ResidualHead
 from uaafusion_ros.network.unfolding import SigmoidHead
 from uaafusion_ros.network.unfolding import Stage
 from uaafusion_ros.network.unfolding import UnfoldingNet
@@ -30,7 +30,7 @@ class NoMemory(nn.Module):
 def gradient_descent(step, stages=3):
     """Return a network whose proximal operator is the identity."""
     return UnfoldingNet(
-        [Stage(step(0.3), Zero(2), Zero(2), Zero(2), ResidualHead(Zero(1)), NoMemory(), 1)
+        [Stage(step(0.3), Zero(2), Zero(2), Zero(2), BlendHead(Zero(3)), NoMemory())
          for _ in range(stages)], Zero(1), Zero(1), 1)
 
 
@@ -67,9 +67,9 @@ def test_attention_gates_the_third_unit():
             return x[:, :1]
 
     stage = Stage(DiscardedDescent(0.0), nn.Identity(), First(), Double(),
-                  SigmoidHead(nn.Identity()), NoMemory(), 1)
+                  SigmoidHead(nn.Identity()), NoMemory())
     x, a = image(1, 1, 3, 3), image(1, 1, 3, 3, seed=5) * 8 - 4
-    got, memories, _ = stage(x, x, a, (x, x), None)
+    got, memories, _ = stage(x, x, (x, x), a, (x, x), None)
     features = x + 2 * x * torch.sigmoid(a)
     torch.testing.assert_close(memories[1], features)
     torch.testing.assert_close(got, torch.sigmoid(features))
@@ -87,3 +87,22 @@ def test_attention_is_asked_with_the_iterates_so_far(stage):
     gradient_descent(Descent)(x, x, x, attention)
     assert asked[stage] == stage + 1
     assert sorted(asked) == [0, 1, 2]
+
+
+def test_the_head_blends_towards_each_source_and_corrects():
+    before, thermal, luma = (image(1, 4, 3, 3, seed=s) for s in range(3))
+    a, b, c = (image(1, 4, 3, 3, seed=s) for s in range(3, 6))
+    got = BlendHead(nn.Identity())(torch.cat((a, b, c), dim=1), before, thermal, luma)
+    torch.testing.assert_close(
+        got, before * (1 - a - b) + a * thermal + b * luma + c)
+
+
+def test_half_size_features_see_the_same_pixels():
+    """A network of identities gives back plain gradient descent at any downscale."""
+    thermal, luma, w1 = (image(1, 1, 4, 6, seed=s) for s in (1, 2, 3))
+    small = UnfoldingNet(
+        [Stage(Descent(0.3), Zero(2), Zero(2), Zero(2), BlendHead(Zero(12)), NoMemory())],
+        Zero(1), Zero(1), 2)
+    torch.testing.assert_close(
+        small(thermal, luma, w1, half)[-1],
+        gradient_descent(Descent, 1)(thermal, luma, w1, half)[-1])

@@ -27,6 +27,10 @@ class ToySegmenter(nn.Module):
         shift[:, 0] = chroma[:, 0] - 0.5
         return (logits + shift).softmax(1)
 
+    def look(self, luma: Tensor, chroma: Tensor, scale: float) -> Tensor:
+        """Return logits (B, C, H, W), at any `scale` those of the whole size."""
+        return self.scores(luma, chroma).log()
+
     def forward(self, luma: Tensor) -> Tensor:
         """Return class scores of luma alone."""
         return self.scores(luma, luma.new_full((luma.shape[0], 2, *luma.shape[2:]), 0.5))

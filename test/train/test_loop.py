@@ -1,6 +1,7 @@
 """A run learns, is resumed bit for bit, and names a damaged checkpoint."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,18 +13,20 @@ from train.config import Data  # noqa: E402
 from train.config import Optim  # noqa: E402
 from train.config import Source  # noqa: E402
 from train.fusion_phase import FusionPhase  # noqa: E402
+from train.joint_phase import JointPhase  # noqa: E402
 from train.loop import fit  # noqa: E402
 from train.segmentation_phase import SegmentationPhase  # noqa: E402
 from uaafusion_ros.errors import CheckpointError  # noqa: E402
 from uaafusion_ros.network import checkpoint  # noqa: E402
 
-PHASES = {'segmentation': SegmentationPhase, 'fusion': FusionPhase}
+PHASES = {'segmentation': SegmentationPhase, 'fusion': FusionPhase,
+          'joint': JointPhase}
 
 
-def settings(pairs, run, phase='segmentation', steps=4, init=''):
+def settings(pairs, run, phase='segmentation', steps=4, **parts):
     source = (Source('msrs', str(pairs)),)
     return Config(
-        phase=phase, run=str(run), init=init, threads=1,
+        phase=phase, run=str(run), threads=1, **parts,
         data=Data(train=source, val=source, crop=64, batch=2),
         optim=Optim(steps=steps, warmup=1, lr=1e-3, validate_every=steps, save_every=2))
 
@@ -35,18 +38,18 @@ def train(config):
 
 
 @pytest.fixture
-def segmented(pairs, tmp_path):
-    """The best checkpoint of a very short segmentation run."""
-    return train(settings(pairs, tmp_path / 'seg', steps=2))
+def parts(pairs, tmp_path):
+    """The best checkpoints of two very short runs, as the joint phase wants them."""
+    return {part: str(train(settings(pairs, tmp_path / part, phase, steps=2)))
+            for part, phase in (('segmenter', 'segmentation'), ('fusion', 'fusion'))}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('phase', ['segmentation', 'fusion'])
-def test_resumed_run_equals_the_uninterrupted_one(pairs, tmp_path, phase, segmented):
-    init = str(segmented) if phase == 'fusion' else ''
-    whole = settings(pairs, tmp_path / 'whole', phase, 4, init)
+@pytest.mark.parametrize('phase', PHASES)
+def test_resumed_run_equals_the_uninterrupted_one(pairs, tmp_path, phase, parts):
+    whole = settings(pairs, tmp_path / 'whole', phase, 4, **parts)
     train(whole)
-    halves = settings(pairs, tmp_path / 'halves', phase, 4, init)
+    halves = settings(pairs, tmp_path / 'halves', phase, 4, **parts)
 
     class Cut(PHASES[phase]):
         """A phase whose process ends in its third step."""
@@ -69,17 +72,17 @@ def test_resumed_run_equals_the_uninterrupted_one(pairs, tmp_path, phase, segmen
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('phase', ['segmentation', 'fusion'])
-def test_the_loss_falls(pairs, tmp_path, phase, segmented):
-    config = settings(pairs, tmp_path / 'run', phase, 1, str(segmented))
+@pytest.mark.parametrize('phase', PHASES)
+def test_the_loss_falls(pairs, tmp_path, phase, parts):
+    config = settings(pairs, tmp_path / 'run', phase, 1, **parts)
     work = PHASES[phase](config)
     work.module.train()
     groups = [{'params': params} for params, _ in work.parameter_groups()]
     adam = torch.optim.Adam(groups, lr=1e-3)
     values = []
     for step in range(25):
-        loss, parts = work.loss(4 * (step % 3))  # the same three batches again and again
-        assert all(value == value for value in parts.values())
+        loss, named = work.loss(4 * (step % 3))  # the same three batches again and again
+        assert all(value == value for value in named.values())
         adam.zero_grad()
         loss.backward()
         adam.step()
@@ -87,15 +90,20 @@ def test_the_loss_falls(pairs, tmp_path, phase, segmented):
     assert sum(values[-3:]) < 0.8 * sum(values[:3])
 
 
-def test_damaged_checkpoint_is_named(pairs, tmp_path, segmented):
-    run = segmented.parent
+def test_damaged_checkpoint_is_named(pairs, tmp_path, parts):
+    run = Path(parts['segmenter']).parent
     last = run / 'last.safetensors'
     data = last.read_bytes()
     last.write_bytes(data[:len(data) // 2])
     with pytest.raises(CheckpointError, match='last.safetensors: damaged'):
         train(settings(pairs, run, steps=2))
-    config = settings(pairs, tmp_path / 'x', 'fusion', init=str(tmp_path / 'none.safetensors'))
+
+
+def test_what_the_joint_phase_starts_from_is_checked(pairs, tmp_path, parts):
+    config = settings(pairs, tmp_path / 'x', 'joint', **parts)
     with pytest.raises(CheckpointError, match='none.safetensors: no such checkpoint'):
-        train(config)
-    with pytest.raises(CheckpointError, match="'init' is empty"):
-        train(replace(config, init=''))
+        train(replace(config, fusion=str(tmp_path / 'none.safetensors')))
+    with pytest.raises(CheckpointError, match="'segmenter' is empty"):
+        train(replace(config, segmenter=''))
+    with pytest.raises(CheckpointError, match='holds the segmenter .* expected the fusion'):
+        train(replace(config, fusion=parts['segmenter']))

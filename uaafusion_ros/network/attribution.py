@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+import torch.nn.functional as F
 
 Segment = Callable[[Tensor], Tensor]
 EPS = 1e-8
@@ -44,16 +45,63 @@ def class_attributions(segment: Segment, image: Tensor, classes: Tensor, count: 
     return result
 
 
-def thermal_share(a_thermal: Tensor, a_luma: Tensor) -> Tensor:
-    """Return w1 per class in [0, 1] from rectified attributions of both sources; w2 = 1 - w1."""
+def class_gains(segment: Segment, image: Tensor, regions: Tensor, steps: int = 20) -> Tensor:
+    """
+    Return the integrated gradients of T_c over the whole image, (C,), by autograd.
+
+    T_c is the mean score of class c weighted by its soft region. image: (1, K, H, W) with any
+    channels, the path is straight from zero; regions: (1, C, h, w), of the size that `segment`
+    returns. The path is sampled at the middles of `steps` pieces that shrink towards zero, where
+    scores change fastest. What `gain_of_scores` has in closed form.
+    """
+    edges = torch.linspace(0, 1, steps + 1, dtype=image.dtype, device=image.device) ** 3
+    middles, lengths = (edges[1:] + edges[:-1]) / 2, edges.diff()
+    path = (image * middles.view(-1, 1, 1, 1)).detach().requires_grad_()
+    with torch.enable_grad():
+        scores = segment(path)
+        means = (regions * scores).sum(dim=(2, 3)) / (regions.sum(dim=(2, 3)) + 1e-6)
+    gains = image.new_zeros(regions.shape[1])
+    for c in range(len(gains)):
+        slope, = torch.autograd.grad(means[:, c].sum(), path, retain_graph=c + 1 < len(gains))
+        gains[c] = (lengths * (image * slope).sum(dim=(1, 2, 3))).sum()
+    return gains
+
+
+def thermal_share(a_thermal: Tensor, a_luma: Tensor, floor: float = EPS) -> Tensor:
+    """
+    Return w1 per class in [0, 1] from rectified attributions of both sources; w2 = 1 - w1.
+
+    `floor` is added to both. As published it only avoids 0 / 0; one of the size of a weak
+    attribution keeps w1 near one half where neither source says anything about a class, instead
+    of letting noise decide.
+    """
     thermal, luma = a_thermal.clamp_min(0), a_luma.clamp_min(0)
-    return (thermal + EPS) / (thermal + luma + 2 * EPS)
+    return (thermal + floor) / (thermal + luma + 2 * floor)
+
+
+def gain_of_scores(regions: Tensor, scores: Tensor, black: Tensor) -> Tensor:
+    """
+    Return `class_gains` per image, (B, C), without gradients, by completeness.
+
+    Over the whole image integrated gradients sum to T_c(x) - T_c(0), the mean score of class c
+    over its region above that of a black image (Sundararajan et al., ICML 2017).
+    regions: soft membership (B, C, h, w); scores: class scores (B, C, h, w) of the source;
+    black: scores (C,) of a black image.
+    """
+    area = regions.sum(dim=(2, 3)) + 1e-6
+    return (regions * scores).sum(dim=(2, 3)) / area - black
 
 
 def weight_map(share: Tensor, classes: Tensor) -> Tensor:
     """Spread w1 per class (C,) over the class of each pixel (H, W); 0.5 where none."""
     padded = torch.cat((share, share.new_full((1,), 0.5)))
     return padded[classes.long().clamp_max(share.numel())]
+
+
+def spread(regions: Tensor, share: Tensor, size: torch.Size) -> Tensor:
+    """Return w1 (B, 1, *size) from w1 per class (B, C) over soft regions (B, C, h, w)."""
+    coarse = (regions * share[:, :, None, None]).sum(1, keepdim=True)
+    return F.interpolate(coarse, size=size, mode='bilinear', align_corners=False)
 
 
 def score_gradient(segment: Segment, image: Tensor, reference: Tensor) -> Tensor:

@@ -1,54 +1,70 @@
 """
-Attribution without autograd, for deployment: a small head distilled from the exact one.
+Attribution without autograd, for deployment.
 
-As the exact weights are one number per class and image, the head pools features of each source
-over the soft class map, turns each class's pair into a share, and spreads the shares back over
-the map. The attention maps come from the same features.
+Integrated gradients are complete: over the whole image they add up to the change of the score
+between the black image and the image itself (Sundararajan et al., ICML 2017). The attribution of
+a class to a source therefore needs no gradient, only the scores of the source seen alone. What
+has no closed form, the attention maps, comes from a small head distilled from the exact ones.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch import Tensor
 import torch.nn.functional as F
 
-from uaafusion_ros.network.backbone import ConvNorm
+from uaafusion_ros.network.attribution import gain_of_scores
+from uaafusion_ros.network.attribution import spread
+from uaafusion_ros.network.attribution import thermal_share
 from uaafusion_ros.network.segmentation import Separable
 
-STRIDE = 8
+
+@dataclass(frozen=True)
+class Attribution:
+    """
+    What the sources say about the classes.
+
+    thermal, luma: gains of score (B, C) over the class's region; w_thermal: w1 (B, 1, H, W) in
+    (0, 1); maps: normalised A of stages 2..K, (B, K-1, h, w).
+    """
+
+    thermal: Tensor
+    luma: Tensor
+    w_thermal: Tensor
+    maps: Tensor
 
 
 class AttributionHead(nn.Module):
-    """Predicts w1 and the attention maps of stages 2..K."""
+    """
+    Predicts w1 and the attention maps of stages 2..K.
 
-    def __init__(self, classes: int, stages: int, width: int) -> None:
+    The buffer `black` holds the class scores (C,) of a black image, the baseline.
+    """
+
+    def __init__(self, classes: int, stages: int, width: int, floor: float) -> None:
         super().__init__()
-        self.features = nn.Sequential(
-            nn.PixelUnshuffle(4), ConvNorm(16, width, 3, 2), Separable(width, width),
-            Separable(width, width))
-        self.share = nn.Sequential(
-            nn.Linear(2 * width + classes, width), nn.ReLU(), nn.Linear(width, 1))
+        self.floor = floor
+        self.register_buffer('black', torch.zeros(classes))
         self.attention = nn.Sequential(
-            Separable(2 * width + classes, width), nn.Conv2d(width, stages - 1, 1))
+            Separable(2 * classes + 2, width), Separable(width, width),
+            nn.Conv2d(width, stages - 1, 1))
 
-    def forward(self, thermal: Tensor, luma: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, thermal: Tensor, luma: Tensor, by_thermal: Tensor,
+                by_luma: Tensor) -> Attribution:
         """
-        Return w1 (B, 1, H, W) in (0, 1) and normalised A (B, K-1, H/8, W/8).
+        Attribute, given the sources and what the segmentation network saw in each alone.
 
-        thermal, luma: (B, 1, H, W), multiples of 8; scores: class probabilities
-        (B, C, H/8, W/8) of the average image.
+        thermal, luma: (B, 1, H, W); by_thermal, by_luma: class probabilities (B, C, h, w). The
+        regions are the mean of both, undecided where they differ.
         """
-        both = self.features(torch.cat((thermal, luma)))
-        f_thermal, f_luma = both.chunk(2)
-        area = scores.sum(dim=(2, 3)).unsqueeze(2) + 1.0
-        pooled = [
-            torch.matmul(scores.flatten(2), f.flatten(2).transpose(1, 2)) / area
-            for f in (f_thermal, f_luma)]
-        names = torch.eye(scores.shape[1], dtype=scores.dtype, device=scores.device)
-        names = names.expand(scores.shape[0], -1, -1)
-        share = self.share(torch.cat((*pooled, names), dim=2))
-        logits = (scores * share.unsqueeze(3)).sum(1, keepdim=True)
-        weights = torch.sigmoid(F.interpolate(
-            logits, scale_factor=STRIDE, mode='bilinear', align_corners=False))
-        return weights, self.attention(torch.cat((f_thermal, f_luma, scores), dim=1))
+        regions = (by_thermal + by_luma) / 2
+        gains = [gain_of_scores(regions, scores, self.black) for scores in (by_thermal, by_luma)]
+        share = thermal_share(*gains, self.floor)
+        weights = spread(regions, share, luma.shape[2:])
+        small = F.interpolate(torch.cat((thermal, luma), dim=1), size=by_luma.shape[2:],
+                              mode='bilinear', align_corners=False)
+        maps = self.attention(torch.cat((by_thermal, by_luma, small), dim=1))
+        return Attribution(*gains, weights, maps)

@@ -7,6 +7,8 @@ from torch import nn
 
 from uaafusion_ros.errors import ParameterError
 from uaafusion_ros.network.backbone import imagenet_state
+from uaafusion_ros.network.layers import activation
+from uaafusion_ros.network.layers import conv3x3
 from uaafusion_ros.network.layers import ConvLSTMMemory
 from uaafusion_ros.network.layers import ConvUnit
 from uaafusion_ros.network.layers import GatedMemory
@@ -15,19 +17,20 @@ from uaafusion_ros.network.segmentation import LiteSegmenter
 from uaafusion_ros.network.segmentation_paper import PaperSegmenter
 from uaafusion_ros.network.unfolding import Descent
 from uaafusion_ros.network.unfolding import DiscardedDescent
-from uaafusion_ros.network.unfolding import ResidualHead
+from uaafusion_ros.network.unfolding import BlendHead
 from uaafusion_ros.network.unfolding import SigmoidHead
 from uaafusion_ros.network.unfolding import Stage
 from uaafusion_ros.network.unfolding import UnfoldingNet
 
 STEPS = {'descent': Descent, 'discarded': DiscardedDescent}
-HEADS = {'residual': ResidualHead, 'sigmoid': SigmoidHead}
+HEADS = {'blend': BlendHead, 'sigmoid': SigmoidHead}
 MEMORIES = {
     'gated': lambda spec: GatedMemory(spec.channels),
     'convlstm': lambda spec: ConvLSTMMemory(spec.channels, spec.padding, spec.activation),
 }
 SEGMENTERS = {
-    'lite': lambda spec: LiteSegmenter(spec.classes, spec.segmenter_width),
+    'lite': lambda spec: LiteSegmenter(
+        spec.classes, spec.segmenter_width, spec.segmenter_scale),
     'mobilenet': lambda spec: PaperSegmenter(spec.classes),
 }
 
@@ -39,22 +42,29 @@ def make_fusion(spec: Preset) -> UnfoldingNet:
     def unit(inputs: int, middle: int, outputs: int) -> ConvUnit:
         return ConvUnit(inputs, middle, outputs, spec.padding, spec.activation)
 
-    def head() -> nn.Module:
-        body = unit(width, max(width // 2, image), image)
-        if spec.head == 'residual':
+    def stage() -> Stage:
+        if spec.body == 'units':
+            enter, inject = unit(image, width, width), unit(3 * width, width, width)
+            head = unit(width, max(width // 2, image), image * HEADS[spec.head].outputs)
+        else:
+            enter = nn.Sequential(
+                conv3x3(image, width, spec.padding), activation(spec.activation))
+            inject = nn.Sequential(
+                nn.Conv2d(3 * width, width, 1), activation(spec.activation),
+                conv3x3(width, width, spec.padding))
+            head = nn.Sequential(
+                conv3x3(width, image * HEADS[spec.head].outputs, spec.padding))
+        if spec.head == 'blend':
             # A fresh network then is plain gradient descent, which already fuses.
-            nn.init.zeros_(body[-1].weight)
-            nn.init.zeros_(body[-1].bias)
-        return HEADS[spec.head](body)
+            nn.init.zeros_(head[-1].weight)
+            nn.init.zeros_(head[-1].bias)
+        return Stage(STEPS[spec.step](spec.step_init), enter, inject, unit(width, width, width),
+                     HEADS[spec.head](head), MEMORIES[spec.memory](spec))
 
-    stages = [
-        Stage(STEPS[spec.step](spec.step_init), unit(image, width, width),
-              unit(3 * width, width, width), unit(width, width, width), head(),
-              MEMORIES[spec.memory](spec), spec.downscale)
-        for _ in range(spec.stages)]
     half = width // 2
     network = UnfoldingNet(
-        stages, unit(image, half, half), unit(image, half, half), spec.downscale)
+        [stage() for _ in range(spec.stages)], unit(image, half, half), unit(image, half, half),
+        spec.downscale)
     if spec.spare_start:
         network.spare_start = unit(width, width, image)
     return network

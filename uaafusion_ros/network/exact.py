@@ -1,7 +1,7 @@
 """
 Fusion with exact attribution: needs autograd, so it runs in PyTorch alone.
 
-Every preset can be fused so, also those whose deployed graph has a distilled head instead.
+Every preset can be fused so, also those whose deployed graph has a closed form instead.
 """
 
 from __future__ import annotations
@@ -66,23 +66,12 @@ def fuse_exactly(spec: Preset, fusion: UnfoldingNet, segmenter: nn.Module, therm
     attention_stride. The segmenter should be in eval mode: batch statistics mix images.
     Gradients reach `fusion` through the iterates, not through the attributions.
     """
-    neutral = torch.full_like(chroma, 0.5)
-    count = luma.shape[0]
     if reference is None:
         with torch.no_grad():
             reference = segmenter.scores((thermal + luma) / 2, chroma)
     classes = reference.argmax(1)
-    number = reference.shape[1]
-    by_thermal, by_luma = luma.new_zeros(count, number), luma.new_zeros(count, number)
-    for part in REGIONS[spec.regions](count):
-        by_thermal[part] = attributions(
-            segmenter, thermal[part], neutral[part], classes[part], number, steps)
-        by_luma[part] = attributions(
-            segmenter, luma[part], chroma[part], classes[part], number, steps)
-    shares = attribution.thermal_share(by_thermal, by_luma)
-    weights = torch.stack([
-        attribution.weight_map(share, regions) for share, regions in zip(shares, classes)])
-    weights = weights.unsqueeze(1)
+    by_thermal, by_luma, weights = ATTRIBUTIONS[spec.attribution](
+        spec, segmenter, thermal, luma, chroma, classes, reference.shape[1], steps)
     path = PathAttention(segment_with(segmenter, chroma), reference)
     size = tuple(n // spec.downscale for n in luma.shape[2:])
     seen: list[Tensor] = []
@@ -96,6 +85,44 @@ def fuse_exactly(spec: Preset, fusion: UnfoldingNet, segmenter: nn.Module, therm
 
     iterates = fusion(thermal, luma, weights, attention)
     return Explanation(iterates, classes, by_thermal, by_luma, weights, seen)
+
+
+def _by_regions(spec: Preset, segmenter: nn.Module, thermal: Tensor, luma: Tensor,
+                chroma: Tensor, classes: Tensor, number: int,
+                steps: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return both a_c (B, C) and w1, constant in each class's region, as the paper does."""
+    neutral, count = torch.full_like(chroma, 0.5), luma.shape[0]
+    by_thermal, by_luma = luma.new_zeros(count, number), luma.new_zeros(count, number)
+    for part in REGIONS[spec.regions](count):
+        by_thermal[part] = attributions(
+            segmenter, thermal[part], neutral[part], classes[part], number, steps)
+        by_luma[part] = attributions(
+            segmenter, luma[part], chroma[part], classes[part], number, steps)
+    shares = attribution.thermal_share(by_thermal, by_luma)
+    weights = torch.stack([
+        attribution.weight_map(share, regions) for share, regions in zip(shares, classes)])
+    return by_thermal, by_luma, weights.unsqueeze(1)
+
+
+def _by_looks(spec: Preset, segmenter: nn.Module, thermal: Tensor, luma: Tensor, chroma: Tensor,
+              classes: Tensor, number: int, steps: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return both gains (B, C) and w1 as the attribution head has them, but by autograd."""
+    def look(image: Tensor) -> Tensor:
+        return segmenter.look(image[:, :1], image[:, 1:] + 0.5, spec.look_scale).softmax(1)
+
+    # Black is zero in all three channels: luma, and chroma about its neutral point.
+    images = [torch.cat(parts, dim=1) for parts in (
+        (thermal, torch.zeros_like(chroma)), (luma, chroma - 0.5))]
+    with torch.no_grad():
+        regions = (look(images[0]) + look(images[1])) / 2
+    gains = [torch.stack([
+        attribution.class_gains(look, image[b:b + 1], regions[b:b + 1], steps)
+        for b in range(luma.shape[0])]) for image in images]
+    share = attribution.thermal_share(*gains, spec.attribution_floor)
+    return *gains, attribution.spread(regions, share, luma.shape[2:])
+
+
+ATTRIBUTIONS = {'exact': _by_regions, 'closed': _by_looks}
 
 
 @singledispatch

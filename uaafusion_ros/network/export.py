@@ -10,6 +10,7 @@ import warnings
 
 import onnx
 import torch
+from torch import nn
 from torch import Tensor
 
 from uaafusion_ros.network.model import Deployed
@@ -19,6 +20,19 @@ OPSET = 18  # the lowest that PyTorch exports to, and within TensorRT 10.3's ran
 SCHEMA = 1
 INPUTS = ('rgb', 'thermal')
 OUTPUTS = ('fused', 'mask', 'confidence')
+# Names of values inside the graph, for whoever asks why (engine/explanation.py).
+EXPLANATION = ('gain_thermal', 'gain_rgb', 'w_thermal', 'attention')
+
+
+class _Explained(nn.Module):
+    """A deployed network that says why."""
+
+    def __init__(self, deployed: Deployed) -> None:
+        super().__init__()
+        self.deployed = deployed
+
+    def forward(self, rgb: Tensor, thermal: Tensor) -> tuple[Tensor, ...]:
+        return self.deployed.explained(rgb, thermal)
 
 
 def weights_digest(state: dict[str, Tensor]) -> str:
@@ -36,8 +50,10 @@ def export(network: UAAFusion, path: Path, classes: list[str],
     Write the deployed graph of a network to `path` and return the file's sha256.
 
     Sizes are free in multiples of the network's; inputs and outputs are those of `Deployed`.
+    Values that explain them keep their names inside: EXPLANATION and iterate_1 to iterate_K.
     """
-    module = Deployed(network).eval()
+    module = _Explained(Deployed(network)).eval()
+    names = (*OUTPUTS, *EXPLANATION, *(f'iterate_{k + 1}' for k in range(network.spec.stages)))
     unit = network.multiple
     height = unit * torch.export.Dim('h', min=1, max=128)
     width = unit * torch.export.Dim('w', min=1, max=128)
@@ -50,13 +66,15 @@ def export(network: UAAFusion, path: Path, classes: list[str],
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
             program = torch.onnx.export(
-                module, example, input_names=INPUTS, output_names=OUTPUTS, opset_version=OPSET,
+                module, example, input_names=INPUTS, output_names=names, opset_version=OPSET,
                 dynamo=True, external_data=False, verbose=False,
                 dynamic_shapes={name: {0: height, 1: width} for name in INPUTS})
     finally:
         quiet.setLevel(level)
     model = program.model_proto
+    del model.graph.output[len(OUTPUTS):]
     _name_sizes(model)
+    _measure_floats(model)
     meta = {
         'schema': str(SCHEMA), 'preset': network.spec.name, 'multiple': str(unit),
         'classes': json.dumps(list(classes)), 'palette': json.dumps([list(c) for c in palette]),
@@ -83,3 +101,15 @@ def _name_sizes(model: onnx.ModelProto) -> None:
     for node in model.graph.node:
         node.doc_string = ''
         del node.metadata_props[:]
+
+
+def _measure_floats(model: onnx.ModelProto) -> None:
+    """Read sizes from the casts of the inputs: TensorRT's Shape lists no uint8."""
+    casts = {node.input[0]: node for node in model.graph.node
+             if node.op_type == 'Cast' and node.input[0] in INPUTS}
+    rest = [node for node in model.graph.node if node not in casts.values()]
+    for node in rest:
+        if node.op_type == 'Shape' and node.input[0] in casts:
+            node.input[0] = casts[node.input[0]].output[0]
+    del model.graph.node[:]
+    model.graph.node.extend([*casts.values(), *rest])

@@ -10,6 +10,7 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from uaafusion_ros.errors import ParameterError
+from uaafusion_ros.network.attribution_head import Attribution
 from uaafusion_ros.network.attribution_head import AttributionHead
 from uaafusion_ros.network.build import make_fusion
 from uaafusion_ros.network.build import make_segmenter
@@ -21,14 +22,12 @@ class Prediction:
     """
     Output of one forward pass.
 
-    fused: luma (B, 1, H, W) in [0, 1]; iterates: [I^(0), ..., I^(K)], (B, 1, H, W), not clipped;
-    w_thermal: w1 (B, 1, H, W); attention: A of stages 2..K, (B, K-1, H/8, W/8).
+    fused: luma (B, 1, H, W) in [0, 1]; iterates: [I^(0), ..., I^(K)], (B, 1, H, W), not clipped.
     """
 
     fused: Tensor
     iterates: list[Tensor]
-    w_thermal: Tensor
-    attention: Tensor
+    attribution: Attribution
 
 
 class UAAFusion(nn.Module):
@@ -43,7 +42,7 @@ class UAAFusion(nn.Module):
 
     def __init__(self, spec: Preset) -> None:
         super().__init__()
-        if spec.attribution != 'distilled':
+        if spec.attribution != 'closed':
             raise ParameterError(
                 f"preset '{spec.name}' asks autograd for its attribution and is for study in "
                 "PyTorch; only presets with distilled attribution, such as 'fast', can be "
@@ -51,30 +50,37 @@ class UAAFusion(nn.Module):
         self.spec = spec
         self.fusion = make_fusion(spec)
         self.segmenter = make_segmenter(spec)
-        self.attribution = AttributionHead(spec.classes, spec.stages, spec.attribution_width)
+        self.attribution = AttributionHead(
+            spec.classes, spec.stages, spec.attribution_width, spec.attribution_floor)
 
-    def first_look(self, thermal: Tensor, luma: Tensor, chroma: Tensor) -> Tensor:
-        """Return class probabilities of the source average, (B, C, H/8, W/8)."""
-        mean = F.avg_pool2d(torch.cat(((thermal + luma) / 2, chroma), dim=1), 2)
-        height, width = mean.shape[2:]
-        # Half of a multiple of 32 may be an odd multiple of 16, which the backbone cannot halve.
-        mean = F.pad(mean, (0, width % 32, 0, height % 32), mode='replicate')
-        logits = self.segmenter.coarse(mean[:, :1], mean[:, 1:])
-        return logits[:, :, :height // 4, :width // 4].softmax(dim=1)
+    def first_look(self, thermal: Tensor, luma: Tensor,
+                   chroma: Tensor) -> tuple[Tensor, Tensor]:
+        """Return class probabilities (B, C, h, w) of thermal and of the RGB image, each alone."""
+        logits = self.segmenter.look(
+            torch.cat((thermal, luma)), torch.cat((torch.full_like(chroma, 0.5), chroma)),
+            self.spec.look_scale)
+        by_thermal, by_luma = logits.softmax(dim=1).chunk(2)
+        return by_thermal, by_luma
 
-    def fuse(self, thermal: Tensor, luma: Tensor, scores: Tensor) -> Prediction:
-        """Fuse, given the class probabilities of `first_look`."""
-        weights, maps = self.attribution(thermal, luma, scores)
+    def look_at_black(self) -> None:
+        """Note the baseline of the attributions: the scores of a black image."""
+        black = torch.zeros(1, 1, 256, 256, device=self.attribution.black.device)
+        scores = self.segmenter.look(black, black.expand(-1, 2, -1, -1) + 0.5, 1.0).softmax(1)
+        self.attribution.black.copy_(scores.mean(dim=(0, 2, 3)))
+
+    def fuse(self, thermal: Tensor, luma: Tensor, looks: tuple[Tensor, Tensor]) -> Prediction:
+        """Fuse, given what `first_look` returns."""
+        found = self.attribution(thermal, luma, *looks)
         size = (luma.shape[2] // self.spec.downscale, luma.shape[3] // self.spec.downscale)
-        gates = F.interpolate(maps, size=size, mode='bilinear', align_corners=False)
+        gates = F.interpolate(found.maps, size=size, mode='bilinear', align_corners=False)
 
         def attention(stage: int, iterates: list[Tensor]) -> Tensor:
             if stage == 0:
                 return gates.new_zeros(1, 1, 1, 1)
             return gates[:, stage - 1:stage]
 
-        iterates = self.fusion(thermal, luma, weights, attention)
-        return Prediction(iterates[-1].clamp(0, 1), iterates, weights, maps)
+        iterates = self.fusion(thermal, luma, found.w_thermal, attention)
+        return Prediction(iterates[-1].clamp(0, 1), iterates, found)
 
     def forward(self, thermal: Tensor, luma: Tensor,
                 chroma: Tensor) -> tuple[Prediction, Tensor]:
@@ -106,6 +112,15 @@ class Deployed(nn.Module):
         rgb: uint8 (H, W, 3); thermal: uint8 (H, W). The fused image carries the fused luma and
         the RGB camera's chroma. Confidence is the winning class's probability times 255.
         """
+        return self.explained(rgb, thermal)[:3]
+
+    def explained(self, rgb: Tensor, thermal: Tensor) -> tuple[Tensor, ...]:
+        """
+        Return the three outputs and what led to them, see EXPLANATION.
+
+        The gains of score per class of thermal and luma (1, C), w1 (1, 1, H, W), the attention
+        maps (1, K-1, h, w) and the iterates I^(1), ..., I^(K), each (1, 1, H, W), not clipped.
+        """
         # Bytes are cast to floats at once and from floats last: TensorRT converts uint8 to and
         # from floats alone, and computes with it nowhere.
         colour = rgb.float().permute(2, 0, 1).unsqueeze(0) / 255
@@ -120,4 +135,6 @@ class Deployed(nn.Module):
         scores = logits.softmax(dim=1)
         confidence, mask = scores.max(dim=1)
         confidence = torch.floor(confidence[0] * 255 + 0.5)
-        return image, mask[0].float().to(torch.uint8), confidence.to(torch.uint8)
+        found = result.attribution
+        return (image, mask[0].float().to(torch.uint8), confidence.to(torch.uint8),
+                found.thermal, found.luma, found.w_thermal, found.maps, *result.iterates[1:])

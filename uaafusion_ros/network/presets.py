@@ -15,15 +15,18 @@ class Preset:
 
     stages: K, the unfolded iterations. channels: features of a stage; downscale: the
     pixel-unshuffle factor at which they live. step: 'descent' or 'discarded' (as published),
-    step_init: initial rho. head: 'residual' or 'sigmoid'; memory: 'gated' or 'convlstm';
+    step_init: initial rho. head: 'blend' or 'sigmoid'; memory: 'gated' or 'convlstm';
     spare_start: a unit for a learned first image, published but never used.
     segmenter: 'lite' or 'mobilenet' (the published one).
 
-    attribution: 'distilled' has a head for it and can be exported, 'exact' needs autograd and
-    cannot. regions: exact class attributions per 'image' or, as published, shared by the 'batch'.
+    attribution: 'closed' takes it from the scores of each source and can be exported, 'exact'
+    needs autograd and cannot; attribution_floor: a weak gain of score, in closed form.
+    regions: exact class attributions per 'image' or, as published, shared by the 'batch'.
     attention: the exact maps 'normalised', 'raw' as published, or 'off' for comparison, averaged
     over squares of attention_stride pixels.
-    segmenter_width and attribution_width: channels of the lite decoder and of the head.
+    segmenter_width and attribution_width: channels of the lite decoder and of the head;
+    segmenter_scale and look_scale: the parts of the image's size at which the lite segmenter
+    sees the fused image and each source.
     """
 
     name: str
@@ -35,23 +38,27 @@ class Preset:
     activation: str = 'relu'
     step: str = 'descent'
     step_init: float = 0.5
-    head: str = 'residual'
+    body: str = 'light'
+    head: str = 'blend'
     memory: str = 'gated'
     spare_start: bool = False
     segmenter: str = 'lite'
     segmenter_width: int = 64
-    attribution: str = 'distilled'
-    attribution_width: int = 32
+    segmenter_scale: float = 1.0
+    look_scale: float = 1.0
+    attribution: str = 'closed'
+    attribution_floor: float = 0.05
+    attribution_width: int = 24
     regions: str = 'image'
     attention: str = 'normalised'
     attention_stride: int = 8
 
 
-FAST = Preset('fast')
+FAST = Preset('fast', segmenter_scale=0.75, look_scale=0.375)
 # The published shapes, with the step taken, the attention at work and the figure's activation.
 PAPER = Preset(
     'paper', stages=5, channels=32, downscale=1, padding='reflect', activation='lrelu',
-    step_init=0.1, head='sigmoid', memory='convlstm', segmenter='mobilenet',
+    step_init=0.1, body='units', head='sigmoid', memory='convlstm', segmenter='mobilenet',
     attribution='exact', attention_stride=1)
 # The published code, with what in it has no effect.
 RELEASE = replace(

@@ -47,15 +47,16 @@ class Separable(nn.Sequential):
 
 class LiteSegmenter(nn.Module):
     """
-    EfficientNet-Lite0 with a feature-pyramid decoder; logits at stride 4, upsampled by four.
+    EfficientNet-Lite0 with a feature-pyramid decoder, at a part of the image's size.
 
     The decoder adds each coarser level to the next finer one (Lin et al., "Feature Pyramid
-    Networks", CVPR 2017) with separable convolutions. H and W must be multiples of 32.
+    Networks", CVPR 2017) with separable convolutions. H and W must be multiples of 32; `scale`
+    is a multiple of an eighth.
     """
 
-    def __init__(self, classes: int, width: int = 64) -> None:
+    def __init__(self, classes: int, width: int = 64, scale: float = 1.0) -> None:
         super().__init__()
-        self.classes = classes
+        self.classes, self.scale = classes, scale
         self.to_rgb = YCrCbToRGB()
         self.backbone = EfficientNetLite0()
         self.lateral = nn.ModuleList(
@@ -76,8 +77,26 @@ class LiteSegmenter(nn.Module):
             top = smooth(level)
         return self.classify(top)
 
+    def look(self, luma: Tensor, chroma: Tensor, scale: float) -> Tensor:
+        """Return logits of the image seen at `scale` times its size, about a quarter of that."""
+        # In whole eighths, because sizes are symbols when the graph is exported.
+        height, width = (n * int(8 * scale) // 8 for n in luma.shape[2:])
+        image = torch.cat((luma, chroma), dim=1)
+        if scale != 1:
+            image = F.interpolate(
+                image, size=(height, width), mode='bilinear', align_corners=False)
+        # A part of a multiple of 32 need not be one, and the backbone halves five times.
+        image = F.pad(image, (0, -width % 32, 0, -height % 32), mode='replicate')
+        logits = self.coarse(image[:, :1], image[:, 1:])
+        return logits[:, :, :height // 4, :width // 4]
+
     def forward(self, luma: Tensor, chroma: Tensor) -> Tensor:
         """Return logits (B, classes, H, W)."""
+        return F.interpolate(self.look(luma, chroma, self.scale), size=luma.shape[2:],
+                             mode='bilinear', align_corners=False)
+
+    def unscaled(self, luma: Tensor, chroma: Tensor) -> Tensor:
+        """Return logits (B, classes, H, W) of images that have the working size already."""
         return F.interpolate(
             self.coarse(luma, chroma), scale_factor=4, mode='bilinear', align_corners=False)
 

@@ -46,50 +46,62 @@ class DiscardedDescent(Descent):
 class SigmoidHead(nn.Module):
     """Regenerates the image from features, as published."""
 
+    outputs = 1  # of `unit`, per pixel
+
     def __init__(self, unit: nn.Module) -> None:
         super().__init__()
         self.unit = unit
 
-    def forward(self, features: Tensor, before: Tensor) -> Tensor:
-        """Return the new image; `before` (F0) is not used."""
+    def forward(self, features: Tensor, before: Tensor, thermal: Tensor,
+                luma: Tensor) -> Tensor:
+        """Return the new image; F0 (`before`) and the sources are not used."""
         return torch.sigmoid(self.unit(features))
 
 
-class ResidualHead(nn.Module):
-    """Adds what the features say to F0, so that a small network keeps every detail of it."""
+class BlendHead(nn.Module):
+    """
+    Moves F0 towards each source by a learned share of the way, and adds a correction.
+
+    What is sharp in a source stays sharp however small the network is: features choose, and the
+    pixels come from the cameras.
+    """
+
+    outputs = 3  # of `unit`, per pixel
 
     def __init__(self, unit: nn.Module) -> None:
         super().__init__()
         self.unit = unit
 
-    def forward(self, features: Tensor, before: Tensor) -> Tensor:
-        """Return `before` (F0) plus the correction."""
-        return before + self.unit(features)
+    def forward(self, features: Tensor, before: Tensor, thermal: Tensor,
+                luma: Tensor) -> Tensor:
+        """Return F0 + a (I_thermal - F0) + b (I_luma - F0) + c, all (B, d*d, H/d, W/d)."""
+        to_thermal, to_luma, correction = self.unit(features).chunk(3, dim=1)
+        return (before + to_thermal * (thermal - before) + to_luma * (luma - before)
+                + correction)
 
 
 class Stage(nn.Module):
     """One stage: data step and proximal operator."""
 
     def __init__(self, step: Descent, enter: nn.Module, inject: nn.Module, attend: nn.Module,
-                 head: nn.Module, memory: nn.Module, downscale: int) -> None:
+                 head: nn.Module, memory: nn.Module) -> None:
         super().__init__()
         self.step, self.enter, self.inject, self.attend = step, enter, inject, attend
         self.head, self.memory = head, memory
-        self.downscale = downscale
 
-    def forward(self, image: Tensor, target: Tensor, attention: Tensor, memories: State,
-                state: State | None) -> tuple[Tensor, State, State]:
+    def forward(self, image: Tensor, target: Tensor, sources: State, attention: Tensor,
+                memories: State, state: State | None) -> tuple[Tensor, State, State]:
         """
-        Return the new image (B, 1, H, W), (m_l, m_s) and the memory's state.
+        Return the new image, (m_l, m_s) and the memory's state.
 
-        `attention` is A (B, 1, H/d, W/d) before its sigmoid, d the downscale factor.
+        Images are pixel-unshuffled, (B, d*d, H/d, W/d): the iterate, the target of the data
+        step and both sources, thermal first. `attention` is A (B, 1, H/d, W/d) before its sigmoid, d the downscale factor.
         """
         image = self.step(image, target)
-        f1 = self.enter(F.pixel_unshuffle(image, self.downscale))
+        f1 = self.enter(image)
         f2 = self.inject(torch.cat((f1, *memories), dim=1))
         f3 = f2 + self.attend(f2) * torch.sigmoid(attention)
-        image = F.pixel_shuffle(
-            self.head(f3, F.pixel_unshuffle(image, self.downscale)), self.downscale)
+        image = self.head(f3, image, *sources)
         long, state = self.memory(torch.cat((f1, f2, f3), dim=1), state)
         return image, (long, f3), state
 
@@ -111,14 +123,17 @@ class UnfoldingNet(nn.Module):
 
         thermal, luma: (B, 1, H, W) in [0, 1]; w_thermal: w1 (B, 1, H, W) in [0, 1].
         """
-        memory = torch.cat((
-            self.from_thermal(F.pixel_unshuffle(thermal, self.downscale)),
-            self.from_luma(F.pixel_unshuffle(luma, self.downscale))), dim=1)
+        def small(x: Tensor) -> Tensor:
+            return F.pixel_unshuffle(x, self.downscale)
+
+        sources = small(thermal), small(luma)
+        memory = torch.cat((self.from_thermal(sources[0]), self.from_luma(sources[1])), dim=1)
         memories, state = (memory, memory), None
-        target = luma + w_thermal * (thermal - luma)
+        target = small(luma + w_thermal * (thermal - luma))
         iterates = [(thermal + luma) / 2]
+        image = small(iterates[0])
         for index, stage in enumerate(self.stages):
             image, memories, state = stage(
-                iterates[-1], target, attention(index, iterates), memories, state)
-            iterates.append(image)
+                image, target, sources, attention(index, iterates), memories, state)
+            iterates.append(F.pixel_shuffle(image, self.downscale))
         return iterates

@@ -1,0 +1,55 @@
+"""
+What the fused image should look like, computed from both sources and the attribution weights.
+
+Selection in a Laplacian pyramid: at every level the stronger detail, at the base the brighter
+source (P. Burt and R. Kolczynski, "Enhanced image capture through fusion", ICCV 1993). The
+weights shift the choice towards the source in which the segmentation network finds its classes.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+import torch.nn.functional as F
+
+LEVELS = 3
+
+
+def target(thermal: Tensor, luma: Tensor, w_thermal: Tensor) -> Tensor:
+    """
+    Return the image (B, 1, H, W) in [0, 1] to aim at; H and W are multiples of 8.
+
+    thermal, luma: (B, 1, H, W) in [0, 1]; w_thermal: w1 (B, 1, H, W) in [0, 1]. A source counts
+    with the square root of its weight, so that attribution is a preference and no veto: at
+    w1 = 0.9 thermal wins unless luma is three times as strong.
+    """
+    details = []
+    for _ in range(LEVELS):
+        smaller = [F.avg_pool2d(_blur(x), 2) for x in (thermal, luma)]
+        bands = [x - _up(s) for x, s in zip((thermal, luma), smaller)]
+        energy = [_box(band.square(), 5).sqrt() for band in bands]
+        details.append(torch.lerp(bands[1], bands[0], _box(_first(*energy, w_thermal), 3)))
+        thermal, luma = smaller
+        w_thermal = F.avg_pool2d(w_thermal, 2)
+    image = torch.lerp(luma, thermal, _first(thermal, luma, w_thermal))
+    for band in reversed(details):
+        image = _up(image) + band
+    return image.clamp(0, 1)
+
+
+def _first(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
+    """Return 1 where `a` is stronger than `b`, each times the square root of its weight."""
+    return (a * weight.sqrt() > b * (1 - weight).sqrt()).to(a.dtype)
+
+
+def _box(x: Tensor, size: int) -> Tensor:
+    return F.avg_pool2d(F.pad(x, (size // 2,) * 4, mode='replicate'), size, 1)
+
+
+def _blur(x: Tensor) -> Tensor:
+    line = x.new_tensor([1, 2, 1]) / 4
+    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode='replicate'), (line[:, None] * line)[None, None])
+
+
+def _up(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode='bilinear', align_corners=False)
