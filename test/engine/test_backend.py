@@ -1,6 +1,8 @@
 """Every runtime keeps the same contract, on the shipped model and real images."""
 
 from pathlib import Path
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -8,8 +10,11 @@ import pytest
 
 import uaafusion_ros
 from uaafusion_ros.engine import backend as choice
+from uaafusion_ros.engine.backend import Backend
 from uaafusion_ros.engine.backend import BACKENDS
 from uaafusion_ros.engine.backend import load_backend
+from uaafusion_ros.engine.probe import Gpu
+from uaafusion_ros.engine.probe import Probe
 from uaafusion_ros.engine.sizes import PerSize
 from uaafusion_ros.errors import EngineError
 
@@ -98,14 +103,24 @@ def test_runtimes_agree():
         assert (a.mask == b.mask).mean() >= 0.995
 
 
-def test_auto_takes_openvino_first():
+@pytest.fixture
+def no_gpu(monkeypatch):
+    monkeypatch.setattr(choice, 'probe', lambda: Probe(None, 'no NVIDIA driver is installed'))
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    monkeypatch.setattr(choice, 'probe', lambda: Probe(Gpu('Orin', (8, 7), True, (12, 6))))
+
+
+def test_auto_without_a_gpu_takes_openvino_and_says_why(no_gpu):
     pytest.importorskip('openvino')
     loaded = load_backend()
     assert loaded.name.startswith('openvino ')
-    assert loaded.choice == 'first choice'
+    assert loaded.choice == 'no TensorRT: no NVIDIA driver is installed'
 
 
-def test_auto_without_openvino_takes_onnxruntime_and_says_why(monkeypatch):
+def test_auto_without_openvino_takes_onnxruntime_and_says_why(monkeypatch, no_gpu):
     present = choice.find_spec
     monkeypatch.setattr(
         choice, 'find_spec', lambda name: None if name == 'openvino' else present(name))
@@ -116,7 +131,56 @@ def test_auto_without_openvino_takes_onnxruntime_and_says_why(monkeypatch):
         load_backend(backend='openvino')
 
 
-def test_auto_passes_over_a_runtime_that_does_not_import(monkeypatch):
+class FakeTensorRT(Backend):
+    """Where the real one would be loaded; fails when it is prepared."""
+
+    def __init__(self, data, spec, gpu, cache, precision):
+        super().__init__(spec, f'tensorrt {precision} {cache}')
+
+    def ready(self, height, width):
+        return False
+
+    def prepare(self, height, width, progress=None):
+        assert progress('kernels', 0.5)
+        raise EngineError('out of memory')
+
+    def _run(self, rgb, thermal):
+        raise AssertionError('ran unprepared')
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize('asked,said', [('auto', 'on Orin'), ('tensorrt', 'asked for')])
+def test_tensorrt_is_taken_where_there_is_a_gpu_and_the_processor_stands_in(
+        monkeypatch, gpu, asked, said):
+    from uaafusion_ros.engine.tensorrt import backend as tensorrt
+    monkeypatch.setattr(tensorrt, 'load', FakeTensorRT)
+    told = []
+    loaded = load_backend(backend=asked, cache=Path('engines'), precision='fp32',
+                          progress=lambda *args: told.append(args) or True)
+    assert (loaded.name, loaded.choice) == ('tensorrt fp32 engines', said)
+    with pytest.raises(EngineError, match='failed: out of memory; running on the processor'):
+        loaded.prepare(32, 32, lambda phase, share: True)
+    assert told == []
+    assert loaded.infer(*pair()).mask.shape == pair()[1].shape
+    assert not loaded.name.startswith('tensorrt')
+    loaded.close()
+
+
+def test_tensorrt_that_is_not_installed_is_passed_over(monkeypatch, gpu):
+    from uaafusion_ros.engine.tensorrt import backend as tensorrt
+
+    def load(*args):
+        raise EngineError('the Python package tensorrt is not installed')
+
+    monkeypatch.setattr(tensorrt, 'load', load)
+    assert 'no TensorRT: the Python package tensorrt is not' in load_backend().choice
+    with pytest.raises(EngineError, match="'tensorrt' cannot run here: the Python package"):
+        load_backend(backend='tensorrt')
+
+
+def test_auto_passes_over_a_runtime_that_does_not_import(monkeypatch, no_gpu):
     def broken(name):
         if 'openvino' in name:
             raise ImportError('libtbb.so.12: cannot open shared object file')
@@ -130,15 +194,35 @@ def test_auto_passes_over_a_runtime_that_does_not_import(monkeypatch):
         load_backend(backend='openvino')
 
 
-def test_missing_tensorrt_ends_in_one_line():
-    with pytest.raises(EngineError, match="'tensorrt'.*set engine.backend to auto") as caught:
-        load_backend(backend='tensorrt')
-    assert '\n' not in str(caught.value)
+def test_tensorrt_without_a_gpu_ends_in_one_line_and_imports_nothing_of_it():
+    code = ('import sys\n'
+            'from uaafusion_ros.engine import backend\n'
+            'from uaafusion_ros.engine.probe import Probe\n'
+            "backend.probe = lambda: Probe(None, 'no NVIDIA driver is installed')\n"
+            "backend.load_backend().close()\n"
+            "try:\n    backend.load_backend(backend='tensorrt')\n"
+            'except Exception as error:\n    print(type(error).__name__, error)\n'
+            "print([m for m in sys.modules if m.startswith(('cuda', 'tensorrt', 'torch'))])")
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.stdout.splitlines() == [
+        "EngineError backend 'tensorrt' cannot run here: no NVIDIA driver is installed; set "
+        'engine.backend to auto, openvino or onnxruntime', '[]'], done.stderr
 
 
 def test_unknown_backend_names_the_known():
-    with pytest.raises(EngineError, match="'cuda' is unknown; known: auto, openvino, onnxrun"):
+    with pytest.raises(EngineError, match="'cuda' is unknown; known: auto, tensorrt, openvino, "):
         load_backend(backend='cuda')
+
+
+def test_torch_asks_for_a_checkpoint():
+    with pytest.raises(EngineError, match='give the path of a .safetensors file'):
+        load_backend(backend='torch')
+
+
+def test_a_size_is_prepared_ahead(backend):
+    backend.prepare(33, 47)
+    assert backend.ready(33, 47)
+    assert (backend.problem, backend.progress, backend.take_notes()) == ('', '', [])
 
 
 def test_graphs_are_compiled_once_per_size_and_two_are_kept():
@@ -147,3 +231,32 @@ def test_graphs_are_compiled_once_per_size_and_two_are_kept():
     for size in ((1, 1), (2, 2), (1, 1), (3, 3), (1, 1), (2, 2)):
         assert graphs.get(*size) == size
     assert compiled == [(1, 1), (2, 2), (3, 3), (2, 2)]
+
+
+def test_a_graph_that_goes_is_released_before_another_is_compiled():
+    log = []
+    graphs = PerSize(lambda *size: log.append(('compile', size)) or size,
+                     lambda size: log.append(('release', size)))
+    for size in ((1, 1), (2, 2), (3, 3)):
+        graphs.get(*size)
+    assert log[2:] == [('release', (1, 1)), ('compile', (3, 3))]
+    assert (1, 1) not in graphs
+    assert (3, 3) in graphs
+    graphs.clear()
+    assert log[4:] == [('release', (2, 2)), ('release', (3, 3))]
+
+
+def test_a_release_that_raises_does_not_keep_the_others():
+    released = []
+
+    def release(size):
+        released.append(size)
+        raise EngineError(f'no {size}')
+
+    graphs = PerSize(lambda *size: size, release)
+    graphs.get(1, 1)
+    graphs.get(2, 2)
+    with pytest.raises(EngineError, match=r'no \(2, 2\)'):
+        graphs.clear()
+    assert released == [(1, 1), (2, 2)]
+    graphs.clear()

@@ -1,6 +1,7 @@
 """Model files: unaltered, self-described, and refused in one sentence otherwise."""
 
 import hashlib
+import pickle
 
 import numpy as np
 import pytest
@@ -113,3 +114,41 @@ def test_external_data_outside_the_file_is_refused(tmp_path):
     (folder / 'reach.onnx').write_bytes(model.SerializeToString())
     with pytest.raises(ModelFileError, match='not a readable ONNX model'):
         models.load(folder / 'reach.onnx')
+
+
+@pytest.mark.parametrize('missing', ['classes', 'palette', 'multiple', 'preset', 'schema'])
+def test_each_part_of_the_description_is_needed(tmp_path, missing):
+    onnx = pytest.importorskip('onnx')
+    meta = {key: value for key, value in META.items() if key != missing}
+    with pytest.raises(ModelFileError, match=f"no description of this package .*'{missing}'"):
+        models.load(_tiny(onnx, tmp_path / 'part.onnx', meta=meta))
+
+
+@pytest.mark.parametrize('change', [
+    {'classes': '[]'}, {'classes': '["a", "b", "c"]'}, {'palette': '[[0, 0, 0]]'},
+    {'palette': '[[0, 0], [1, 1]]'}])
+def test_every_class_has_a_colour(tmp_path, change):
+    onnx = pytest.importorskip('onnx')
+    with pytest.raises(ModelFileError, match='expected one colour'):
+        models.load(_tiny(onnx, tmp_path / 'odd.onnx', meta={**META, **change}))
+
+
+class Canary:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def __reduce__(self):
+        return open, (str(self._path), 'w')
+
+
+def test_a_pickle_is_refused_and_nothing_in_it_runs(tmp_path):
+    canary = tmp_path / 'canary'
+    for name in ('weights.pth', 'weights.onnx'):
+        (tmp_path / name).write_bytes(pickle.dumps(Canary(canary)))
+        with pytest.raises(ModelFileError, match=f'{name}: not a readable ONNX model'):
+            models.load(tmp_path / name)
+        assert not canary.exists()
+    pickle.loads((tmp_path / 'weights.pth').read_bytes()).close()
+    assert canary.exists()  # the canary sings where it is let

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from abc import ABC
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,7 +17,13 @@ import numpy as np
 
 from uaafusion_ros.engine import models
 from uaafusion_ros.engine.models import ModelSpec
+from uaafusion_ros.engine.probe import probe
 from uaafusion_ros.errors import EngineError
+
+# Phase and share of the whole preparation (0 to 1); answers whether to go on.
+Progress = Callable[[str, float], bool]
+# Unread notes of a backend; older ones are forgotten.
+NOTES = 32
 
 
 @dataclass(frozen=True)
@@ -31,13 +39,18 @@ class Backend(ABC):
     """
     A loaded model on one runtime; not for use by two threads at once.
 
-    `name` is the runtime's, with its version; `choice` says why this one runs.
+    `name` is the runtime's, with its version; `choice` says why this one runs. `problem` is what
+    is wrong now, `progress` what is being prepared and how far; both are empty most of the time,
+    and any thread may read them.
     """
 
     def __init__(self, spec: ModelSpec, name: str) -> None:
         self.spec = spec
         self.name = name
         self.choice = ''
+        self.problem = ''
+        self.progress = ''
+        self._notes: deque[str] = deque(maxlen=NOTES)
 
     def infer(self, rgb: np.ndarray, thermal: np.ndarray) -> EngineOutput:
         """
@@ -61,6 +74,31 @@ class Backend(ABC):
             outputs = [np.ascontiguousarray(array[:height, :width]) for array in outputs]
         return EngineOutput(*outputs)
 
+    def ready(self, height: int, width: int) -> bool:
+        """Say whether images of this size run without a long preparation."""
+        return True
+
+    def prepare(self, height: int, width: int, progress: Progress | None = None) -> None:
+        """
+        Compile for an image size, so that the first image finds all ready.
+
+        Seconds on a processor; a TensorRT engine that has to be built takes minutes, tells
+        `progress` about it, and stops with EngineError when that returns False. Another thread
+        than the one that infers may call it only where the class says so. Raises EngineError.
+        """
+        self.infer(np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8))
+
+    def take_notes(self) -> list[str]:
+        """Return what happened since the last call that a user should know, one sentence each."""
+        notes: list[str] = []
+        with suppress(IndexError):
+            while True:
+                notes.append(self._notes.popleft())
+        return notes
+
+    def _note(self, text: str) -> None:
+        self._notes.append(text)
+
     @abstractmethod
     def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> list[np.ndarray]:
         """Run the graph on contiguous images of a fitting size; new arrays, in graph order."""
@@ -70,36 +108,58 @@ class Backend(ABC):
         """Free the runtime's memory."""
 
 
-# Name, module it needs, file that holds it, class; in order of preference.
+# Name, module it needs, file that holds it, class: the runtimes of a processor, best first.
 BACKENDS = (
     ('openvino', 'openvino', 'openvino_backend', 'OpenVINOBackend'),
     ('onnxruntime', 'onnxruntime', 'onnxruntime_backend', 'ONNXRuntimeBackend'),
 )
 INSTALL = {'openvino': 'pip install openvino', 'onnxruntime': 'pip install onnxruntime'}
+NAMES = ('auto', 'tensorrt', *(row[0] for row in BACKENDS), 'torch')
 
 
 def load_backend(model: Path | None = None, preset: str = 'fast', backend: str = 'auto',
-                 threads: int = 0) -> Backend:
+                 threads: int = 0, cache: Path | None = None,
+                 precision: str = 'fp16', progress: Progress | None = None) -> Backend:
     """
     Load a model on a runtime.
 
-    model: an ONNX file of this package, or None for the shipped one of `preset`. backend:
-    'auto' (the first of BACKENDS that is installed and loads) or a name; threads: 0 = all cores.
-    The graph itself is compiled for the first image of a size. Raises ModelFileError or
+    model: an ONNX file of this package, or None for the shipped one of `preset`. backend: a name
+    of NAMES; 'auto' is TensorRT where there is a GPU and a TensorRT, else the first of BACKENDS
+    that is installed and loads. 'torch' is for development machines, and runs a training
+    checkpoint. threads: of the processor's runtimes, 0 = all cores. cache: folder of TensorRT's
+    engines, None for the user's; precision: 'fp16' or 'fp32', what TensorRT computes in;
+    progress: told of every preparation, from another thread; one that it stops is tried later.
+
+    Returns at once: the graph is compiled by `prepare` or for the first image of a size, and
+    TensorRT's engine is built while a runtime of the processor works. Raises ModelFileError or
     EngineError.
     """
+    if backend not in NAMES:
+        raise EngineError(f"backend '{backend}' is unknown; known: {', '.join(NAMES)}")
+    if backend == 'torch':
+        return _load_torch(model)
     pinned = None
     if model is None:
         model, pinned = models.shipped(preset)
     data, spec = models.load(model, pinned)
-    names = [row[0] for row in BACKENDS]
-    if backend == 'tensorrt':
-        raise EngineError(_no_tensorrt(names))
-    if backend not in ('auto', *names):
-        raise EngineError(f"backend '{backend}' is unknown; known: auto, {', '.join(names)}")
     passed_over = []
+    if backend in ('auto', 'tensorrt'):
+        try:
+            return _load_tensorrt(data, spec, threads, cache, precision, progress, backend)
+        except EngineError as error:
+            if backend != 'auto':
+                raise EngineError(
+                    f"backend 'tensorrt' cannot run here: {error}; set engine.backend to auto, "
+                    f'{" or ".join(row[0] for row in BACKENDS)}') from error
+            passed_over.append(f'no TensorRT: {str(error).removeprefix("no TensorRT: ")}')
+    return _load_on_processor(data, spec, threads, backend, passed_over)
+
+
+def _load_on_processor(data: bytes, spec: ModelSpec, threads: int, backend: str,
+                       passed_over: list[str]) -> Backend:
+    automatic = backend == 'auto'
     for name, module, file, cls in BACKENDS:
-        if backend not in ('auto', name):
+        if not automatic and backend != name:
             continue
         try:
             if find_spec(module) is None:
@@ -107,14 +167,13 @@ def load_backend(model: Path | None = None, preset: str = 'fast', backend: str =
                                   f'not installed: {INSTALL[name]}')
             loaded = _construct(name, file, cls)(data, spec, threads)
         except EngineError as error:
-            if backend != 'auto':
+            if not automatic:
                 raise
-            passed_over.append(str(error))
+            passed_over = [*passed_over, str(error)]
             continue
-        loaded.choice = 'asked for' if backend != 'auto' else '; '.join(
-            [*passed_over, 'first choice' if not passed_over else 'next choice'])
+        loaded.choice = '; '.join(passed_over) if automatic else 'asked for'
         return loaded
-    raise EngineError(f'no runtime could load {model}: {"; ".join(passed_over)}')
+    raise EngineError(f'no runtime could load {spec.path}: {"; ".join(passed_over)}')
 
 
 def _construct(name: str, file: str, cls: str) -> Callable[..., Backend]:
@@ -125,9 +184,32 @@ def _construct(name: str, file: str, cls: str) -> Callable[..., Backend]:
                           f'install it again: {INSTALL[name]}') from error
 
 
-def _no_tensorrt(names: list[str]) -> str:
-    installed = find_spec('tensorrt') is not None
-    return (f"backend 'tensorrt': the Python package tensorrt is "
-            f'{"installed, but" if installed else "not installed, and"} this version of '
-            f"uaafusion_ros runs no TensorRT engine yet; set engine.backend to auto, "
-            f'{" or ".join(names)}')
+def _load_tensorrt(data: bytes, spec: ModelSpec, threads: int, cache: Path | None,
+                   precision: str, progress: Progress | None, backend: str) -> Backend:
+    """Return TensorRT with a processor's runtime to stand in; EngineError where there is none."""
+    found = probe()
+    if found.gpu is None:
+        raise EngineError(found.reason)
+    fallback = import_module('uaafusion_ros.engine.fallback')
+    try:
+        primary = import_module('uaafusion_ros.engine.tensorrt.backend').load(
+            data, spec, found.gpu, cache, precision)
+    except EngineError:
+        raise
+    except Exception as error:  # a half-installed runtime fails in its own ways
+        raise EngineError(f'{type(error).__name__}: {error}') from error
+    loaded = fallback.Resilient(
+        primary, lambda: _load_on_processor(data, spec, threads, 'auto', []), progress)
+    loaded.choice = f'on {found.gpu.name}' if backend == 'auto' else 'asked for'
+    return loaded
+
+
+def _load_torch(model: Path | None) -> Backend:
+    if model is None:
+        raise EngineError("backend 'torch' runs a training checkpoint: give the path of a "
+                          '.safetensors file as the model')
+    try:
+        return import_module('uaafusion_ros.engine.torch_backend').load(model)
+    except ImportError as error:
+        raise EngineError(f"backend 'torch' is for development and needs PyTorch ({error}): "
+                          "pip install 'uaafusion_ros[train]'") from error

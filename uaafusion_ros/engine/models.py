@@ -78,6 +78,10 @@ def load(path: Path, pinned: str | None = None) -> tuple[bytes, ModelSpec]:
     except (KeyError, ValueError) as error:
         raise ModelFileError(f'{path}: carries no description of this package ({error!r}); '
                              'export it with `python -m train export`') from error
+    if not spec.classes or spec.palette.shape != (len(spec.classes), 3):
+        raise ModelFileError(f'{path}: names {len(spec.classes)} classes and a palette of shape '
+                             f'{spec.palette.shape}; expected one colour (red, green, blue) per '
+                             'class: export it again with `python -m train export`')
     if schema != SCHEMA:
         raise ModelFileError(f'{path}: written in schema {schema}, this version reads {SCHEMA}; '
                              'export it again with this version')

@@ -44,5 +44,6 @@ class ONNXRuntimeBackend(Backend):
             raise EngineError(f'ONNX Runtime failed on {self.spec.path}: {error}') from error
 
     def close(self) -> None:
-        """Free the sessions."""
+        """Free the sessions and the model's bytes at once, not when garbage is collected."""
         self._sessions.clear()
+        self._data = b''

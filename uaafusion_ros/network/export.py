@@ -10,7 +10,6 @@ import warnings
 
 import onnx
 import torch
-from torch import nn
 from torch import Tensor
 
 from uaafusion_ros.network.model import Deployed
@@ -24,15 +23,11 @@ OUTPUTS = ('fused', 'mask', 'confidence')
 EXPLANATION = ('gain_thermal', 'gain_rgb', 'w_thermal', 'attention')
 
 
-class _Explained(nn.Module):
+class _Explained(Deployed):
     """A deployed network that says why."""
 
-    def __init__(self, deployed: Deployed) -> None:
-        super().__init__()
-        self.deployed = deployed
-
     def forward(self, rgb: Tensor, thermal: Tensor) -> tuple[Tensor, ...]:
-        return self.deployed.explained(rgb, thermal)
+        return self.explained(rgb, thermal)
 
 
 def weights_digest(state: dict[str, Tensor]) -> str:
@@ -52,7 +47,7 @@ def export(network: UAAFusion, path: Path, classes: list[str],
     Sizes are free in multiples of the network's; inputs and outputs are those of `Deployed`.
     Values that explain them keep their names inside: EXPLANATION and iterate_1 to iterate_K.
     """
-    module = _Explained(Deployed(network)).eval()
+    module = _Explained(network).eval()
     names = (*OUTPUTS, *EXPLANATION, *(f'iterate_{k + 1}' for k in range(network.spec.stages)))
     unit = network.multiple
     height = unit * torch.export.Dim('h', min=1, max=128)

@@ -112,15 +112,22 @@ class Deployed(nn.Module):
         rgb: uint8 (H, W, 3); thermal: uint8 (H, W). The fused image carries the fused luma and
         the RGB camera's chroma. Confidence is the winning class's probability times 255.
         """
-        return self.explained(rgb, thermal)[:3]
+        return self._outputs(rgb, thermal)[0]
 
     def explained(self, rgb: Tensor, thermal: Tensor) -> tuple[Tensor, ...]:
         """
-        Return the three outputs and what led to them, see EXPLANATION.
+        Return the three outputs and what led to them.
 
         The gains of score per class of thermal and luma (1, C), w1 (1, 1, H, W), the attention
         maps (1, K-1, h, w) and the iterates I^(1), ..., I^(K), each (1, 1, H, W), not clipped.
         """
+        outputs, result = self._outputs(rgb, thermal)
+        found = result.attribution
+        return (*outputs, found.thermal, found.luma, found.w_thermal, found.maps,
+                *result.iterates[1:])
+
+    def _outputs(self, rgb: Tensor,
+                 thermal: Tensor) -> tuple[tuple[Tensor, Tensor, Tensor], Prediction]:
         # Bytes are cast to floats at once and from floats last: TensorRT converts uint8 to and
         # from floats alone, and computes with it nowhere.
         colour = rgb.float().permute(2, 0, 1).unsqueeze(0) / 255
@@ -135,6 +142,4 @@ class Deployed(nn.Module):
         scores = logits.softmax(dim=1)
         confidence, mask = scores.max(dim=1)
         confidence = torch.floor(confidence[0] * 255 + 0.5)
-        found = result.attribution
-        return (image, mask[0].float().to(torch.uint8), confidence.to(torch.uint8),
-                found.thermal, found.luma, found.w_thermal, found.maps, *result.iterates[1:])
+        return (image, mask[0].float().to(torch.uint8), confidence.to(torch.uint8)), result

@@ -86,7 +86,8 @@ class LiteSegmenter(nn.Module):
             image = F.interpolate(
                 image, size=(height, width), mode='bilinear', align_corners=False)
         # A part of a multiple of 32 need not be one, and the backbone halves five times.
-        image = F.pad(image, (0, -width % 32, 0, -height % 32), mode='replicate')
+        right, down = ((n + 31) // 32 * 32 - n for n in (width, height))
+        image = F.pad(image, (0, right, 0, down), mode='replicate')
         logits = self.coarse(image[:, :1], image[:, 1:])
         return logits[:, :, :height // 4, :width // 4]
 

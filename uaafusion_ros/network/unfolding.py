@@ -95,7 +95,8 @@ class Stage(nn.Module):
         Return the new image, (m_l, m_s) and the memory's state.
 
         Images are pixel-unshuffled, (B, d*d, H/d, W/d): the iterate, the target of the data
-        step and both sources, thermal first. `attention` is A (B, 1, H/d, W/d) before its sigmoid, d the downscale factor.
+        step and both sources, thermal first. `attention` is A (B, 1, H/d, W/d) before its
+        sigmoid, d the downscale factor.
         """
         image = self.step(image, target)
         f1 = self.enter(image)

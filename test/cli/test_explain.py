@@ -1,0 +1,54 @@
+"""`uaafusion explain` writes one figure and says what it shows."""
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip('onnx')
+
+from uaafusion_ros.cli.main import main  # noqa: E402
+from uaafusion_ros.demo.source import STILLS  # noqa: E402
+from uaafusion_ros.evaluation.explanation_sheet import diverging  # noqa: E402
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """A real pair, made small; neither side is a multiple of 32."""
+    paths = {}
+    for camera in ('rgb', 'thermal'):
+        image = cv2.imread(str(STILLS / camera / '11.png'), cv2.IMREAD_UNCHANGED)
+        paths[camera] = tmp_path / f'{camera}.png'
+        cv2.imwrite(str(paths[camera]), cv2.resize(image, (170, 130)))
+    return paths
+
+
+def explain(pair, out, *more):
+    return main(['explain', '--rgb', str(pair['rgb']), '--thermal', str(pair['thermal']),
+                 '--out', str(out), *more])
+
+
+def test_the_figure_and_its_sentences(pair, tmp_path, capsys):
+    out = tmp_path / 'new' / 'why.png'
+    assert explain(pair, out) == 0
+    sheet = cv2.imread(str(out))
+    assert sheet.shape[1] > 4 * 160 and sheet.shape[0] > 3 * 128
+    said = capsys.readouterr().out
+    assert 'gain of score thermal' in said and 'weight of thermal there' in said
+    assert f'wrote {out}' in said
+
+
+def test_wrong_pairs_end_in_one_line(pair, tmp_path, capsys):
+    cv2.imwrite(str(pair['thermal']), np.zeros((100, 100), np.uint8))
+    assert explain(pair, tmp_path / 'why.png') == 2
+    assert 'register them first' in capsys.readouterr().err
+    for path in pair.values():
+        cv2.imwrite(str(path), np.zeros((20, 20), np.uint8))
+    assert explain(pair, tmp_path / 'why.png') == 2
+    assert 'smaller than 32 pixels' in capsys.readouterr().err
+
+
+def test_colours_run_from_blue_over_white_to_red():
+    row = diverging(np.array([[-1.0, 0.0, 1.0, 5.0]]))[0]
+    assert tuple(row[1]) == (255, 255, 255)
+    assert row[0, 2] > row[0, 0] and row[2, 0] > row[2, 2]
+    assert tuple(row[2]) == tuple(row[3])

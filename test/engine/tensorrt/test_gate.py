@@ -1,0 +1,170 @@
+"""The accuracy gate: lets rounding through, and nothing else."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from uaafusion_ros.engine import models
+from uaafusion_ros.engine.backend import EngineOutput
+from uaafusion_ros.engine.onnxruntime_backend import ONNXRuntimeBackend
+from uaafusion_ros.engine.tensorrt import gate
+from uaafusion_ros.engine.tensorrt.gate import Comparison
+from uaafusion_ros.engine.tensorrt.gate import GateReport
+from uaafusion_ros.engine.tensorrt.gate import Rung
+from uaafusion_ros.errors import DependencyError
+from uaafusion_ros.errors import EngineError
+
+KINDS = {'black', 'white', 'gray', 'noise'}
+
+
+@pytest.fixture(scope='module')
+def fast():
+    return models.load(*models.shipped('fast'))
+
+
+class Answers:
+    """Infers what a function makes of a fixed picture."""
+
+    def __init__(self, change=lambda output: output):
+        self._change = change
+
+    def infer(self, rgb, thermal):
+        height, width = thermal.shape
+        ramp = np.linspace(0, 255, height * width).reshape(height, width).astype(np.uint8)
+        return self._change(EngineOutput(
+            np.stack([ramp] * 3, 2), ramp // 32, np.full((height, width), 200, np.uint8)))
+
+
+def outcome(change):
+    pair = gate.Sample('ramp', np.zeros((100, 100, 3), np.uint8), np.zeros((100, 100), np.uint8))
+    return gate.check(Answers(change), Answers(), [pair])
+
+
+def put(array, value, count):
+    array = array.copy()
+    array.flat[:count] = value
+    return array
+
+
+@pytest.mark.parametrize('change,fault', [
+    (lambda o: o, ''),
+    (lambda o: replace(o, fused=np.minimum(o.fused, 253) + np.uint8(2)), ''),
+    (lambda o: replace(o, fused=put(o.fused, 3, 1)), 'fused is off by up to 3/255 (allowed 2)'),
+    (lambda o: replace(o, fused=np.zeros_like(o.fused)), 'fused is 0 everywhere'),
+    (lambda o: replace(o, fused=np.full_like(o.fused, 255)), 'fused is 255 everywhere'),
+    (lambda o: replace(o, fused=o.fused[:, ::-1]), 'fused is off by up to'),
+    (lambda o: replace(o, fused=o.fused[:50]), 'fused is uint8 (50, 100, 3), expected uint8 (100'),
+    (lambda o: replace(o, fused=o.fused.astype(np.int16)), 'fused is int16'),
+    (lambda o: replace(o, mask=put(o.mask, 9, 50)), ''),
+    (lambda o: replace(o, mask=put(o.mask, 9, 51)), 'only 99.49% of the labels are equal (needed'),
+    (lambda o: replace(o, confidence=put(o.confidence, 0, 50)), ''),
+    (lambda o: replace(o, confidence=np.zeros_like(o.confidence)),
+     'confidence is off by 200/255')])
+def test_what_passes_and_what_does_not(change, fault):
+    report = outcome(change)
+    assert report.passed is (not fault)
+    assert fault in report.line()
+
+
+def test_wrapped_bytes_are_far_apart():
+    """255 and 0 differ by 255, whatever the type that they are subtracted in."""
+    report = outcome(lambda o: replace(o, fused=o.fused + np.uint8(1)))
+    assert report.comparisons[0].fused_off == 255
+
+
+def test_samples_hold_every_kind_in_the_engines_size():
+    pairs = gate.samples(96, 160)
+    names = {pair.name for pair in pairs}
+    assert KINDS < names and any(name.startswith('scene') for name in names)
+    for pair in pairs:
+        assert pair.rgb.shape == (96, 160, 3) and pair.thermal.shape == (96, 160)
+        assert pair.rgb.dtype == pair.thermal.dtype == np.uint8
+        assert (np.ptp(pair.rgb) == 0) == (pair.name in ('black', 'white', 'gray'))
+
+
+def test_missing_scenes_are_said(monkeypatch, tmp_path):
+    monkeypatch.setattr(gate.uaafusion_ros, '__file__', str(tmp_path / '__init__.py'))
+    with pytest.raises(EngineError, match='holds no scenes to check an engine on; install'):
+        gate.samples(64, 64)
+
+
+GOOD = GateReport((Comparison('noise', 1, 0.999, 1.0, ''),))
+BAD = GateReport((Comparison('noise', 9, 0.999, 1.0, 'fused is off by up to 9/255'),
+                  Comparison('gray', 0, 1.0, 0.0, '')))
+
+
+@pytest.mark.parametrize('passing', [0, 1, 2])
+def test_the_ladder_is_climbed_to_the_first_that_passes(passing):
+    tried, said = [], []
+
+    def attempt(rung):
+        tried.append(rung)
+        return GOOD if len(tried) > passing else BAD
+
+    assert gate.climb(attempt, said.append) == gate.LADDER[passing]
+    assert tried == list(gate.LADDER[:passing + 1])
+    assert len(said) == passing
+    for rung, text in zip(tried, said):
+        assert text == (f'the {rung} engine is not used: 1 of 2 samples differ; noise: fused is '
+                        'off by up to 9/255')
+
+
+def test_a_rung_that_lacks_a_package_is_passed_over():
+    said = []
+
+    def attempt(rung):
+        if rung.precision == 'fp16':
+            raise DependencyError('an fp16 engine needs the Python package onnx')
+        return GOOD
+
+    assert gate.climb(attempt, said.append) == Rung('fp32')
+    assert said[0] == 'the fp16 engine is not used: an fp16 engine needs the Python package onnx'
+
+
+def test_a_ladder_without_a_good_rung_ends_in_one_line():
+    with pytest.raises(EngineError, match='not even in fp32 .*set engine.backend to') as caught:
+        gate.climb(lambda rung: BAD, lambda text: None)
+    assert '\n' not in str(caught.value)
+
+
+def test_the_ladder_goes_from_fast_to_exact():
+    assert [rung.precision for rung in gate.LADDER] == ['fp16', 'fp16', 'fp32']
+    assert str(gate.LADDER[1]).startswith('fp16 with network')
+    assert str(Rung('fp32')) == 'fp32'
+
+
+@pytest.mark.slow
+def test_float16_passes_on_every_sample(fast):
+    """Every tensor rounded as float16 rounds, against ONNX Runtime in float32."""
+    pytest.importorskip('onnx')
+    from half_rounding import AsWritten
+    from half_rounding import rounded
+    from uaafusion_ros.engine.tensorrt.precision import to_fp16
+
+    data, spec = fast
+    candidate = AsWritten(rounded(to_fp16(data)), spec, 0)
+    report = gate.check(candidate, ONNXRuntimeBackend(data, spec, 0), gate.samples(160, 192))
+    for one in report.comparisons:
+        print(f'{one.sample}: fused {one.fused_off}/255, labels {one.labels_equal:.3%}, '
+              f'confidence {one.confidence_off:.0f}/255')
+    assert report.passed, report.line()
+
+
+def test_a_graph_that_overflows_is_caught(fast):
+    """A real one: its weights are so large that float16 ends in NaN, which bytes do not show."""
+    onnx = pytest.importorskip('onnx')
+    from half_rounding import AsWritten
+    from half_rounding import rounded
+    from uaafusion_ros.engine.tensorrt.precision import to_fp16
+
+    data, spec = fast
+    model = onnx.load_from_string(data)
+    weight = next(tensor for tensor in model.graph.initializer
+                  if tensor.name == 'network.segmenter.classify.2.weight')
+    array = onnx.numpy_helper.to_array(weight) * np.float32(1e5)
+    weight.CopyFrom(onnx.numpy_helper.from_array(array, weight.name))
+    large = model.SerializeToString()
+    report = gate.check(AsWritten(rounded(to_fp16(large)), spec, 1),
+                        ONNXRuntimeBackend(large, spec, 1), gate.samples(96, 128)[:2])
+    assert not report.passed

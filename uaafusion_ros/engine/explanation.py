@@ -1,0 +1,73 @@
+"""What happened inside a deployed graph: attributions, weights, attention and iterates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from uaafusion_ros.engine.backend import EngineOutput
+from uaafusion_ros.errors import DependencyError
+from uaafusion_ros.errors import EngineError
+from uaafusion_ros.errors import ModelFileError
+
+NAMES = ('gain_thermal', 'gain_rgb', 'w_thermal', 'attention')
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """
+    A fusion and why it came out so; all float32 but `output`.
+
+    gain_thermal, gain_rgb (C,): how far each source raises the score of a class over the class's
+    region above that of a black image, in [-1, 1]. w_thermal (H, W): w1 in (0, 1), w2 = 1 - w1.
+    attention (K-1, h, w): normalised attribution maps of the stages 2 to K. iterates (K, H, W):
+    the luma after each stage, not clipped.
+    """
+
+    output: EngineOutput
+    gain_thermal: np.ndarray
+    gain_rgb: np.ndarray
+    w_thermal: np.ndarray
+    attention: np.ndarray
+    iterates: np.ndarray
+
+
+def explain(model: bytes, rgb: np.ndarray, thermal: np.ndarray) -> Explanation:
+    """
+    Run a deployed graph (bytes of an ONNX file) on ONNX Runtime and keep what led to its outputs.
+
+    rgb: uint8 HxWx3; thermal: uint8 HxW; H and W fit the model's multiple. Raises DependencyError
+    without the package onnx, ModelFileError for a graph that does not name these values, and
+    EngineError where it cannot run.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise DependencyError(f'explaining needs the Python package onnx ({error}): '
+                              'pip install onnx') from error
+    import onnxruntime
+
+    graph = onnx.load_model_from_string(model)
+    inside = {name for node in graph.graph.node for name in node.output}
+    iterates = sorted(name for name in inside if name.startswith('iterate_'))
+    missing = [name for name in (*NAMES, 'iterate_1') if name not in inside]
+    if missing:
+        raise ModelFileError(f'the model names no {", ".join(missing)}; export it again with '
+                             '`python -m train export` of this version')
+    wanted = [value.name for value in graph.graph.output] + [*NAMES, *iterates]
+    graph.graph.output.extend(onnx.ValueInfoProto(name=name) for name in (*NAMES, *iterates))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(
+            graph.SerializeToString(), options, providers=['CPUExecutionProvider'])
+        values = session.run(wanted, {'rgb': rgb, 'thermal': thermal})
+    except Exception as error:  # the runtime's own exception types are not public
+        raise EngineError(f'the model cannot be run on {rgb.shape} and {thermal.shape}: '
+                          f'{str(error).strip().splitlines()[0][:200]}') from error
+    named = dict(zip(wanted, values))
+    return Explanation(
+        EngineOutput(named['fused'], named['mask'], named['confidence']),
+        named['gain_thermal'][0], named['gain_rgb'][0], named['w_thermal'][0, 0],
+        named['attention'][0], np.stack([named[name][0, 0] for name in iterates]))
