@@ -53,6 +53,18 @@ def test_the_rate_is_known_after_eight_intervals_and_survives_a_restart():
     assert cameras.rgb.next_ns == EPOCH + 20 * MS
 
 
+def test_the_next_stamp_is_foreseen_from_the_first_interval_on():
+    cameras = Cameras()
+    cameras.place(cameras.rgb, EPOCH)
+    assert cameras.rgb.next_ns == EPOCH + 8 * MS
+    assert cameras.rgb.foreseen(2) == [EPOCH]
+    for k in range(1, 9):
+        cameras.place(cameras.rgb, EPOCH + k * 40 * MS)
+        assert cameras.rgb.next_ns == EPOCH + k * 40 * MS + 20 * MS
+        assert cameras.rgb.expected_ns == EPOCH + (k + 1) * 40 * MS
+    assert cameras.rgb.foreseen(2)[-3:] == [EPOCH + k * 40 * MS for k in (8, 9, 10)]
+
+
 @pytest.mark.parametrize(('step', 'far'), [(S, False), (S + 1, True), (-S, False), (-S - 1, True)])
 def test_beyond_a_second_a_stamp_is_held_aside(step, far):
     cameras = Cameras()

@@ -1,8 +1,9 @@
-"""Thermal counts -> 8 bits: a range of counts is measured or given, and stretched to 0..255."""
+"""Thermal counts -> 8 bits: a range is measured or given, and stretched to 0..255."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import exp
 from math import isqrt
 
 import cv2
@@ -10,27 +11,68 @@ import numpy as np
 
 from uaafusion_ros.errors import EncodingError
 from uaafusion_ros.errors import ParameterError
+from uaafusion_ros.imaging import dead_lines
+from uaafusion_ros.imaging.radiometry import Radiometry
 
-MODES = ('percentile', 'fixed')
+MODES = ('percentile', 'fixed', 'clahe')
 POLARITIES = ('white_hot', 'black_hot')
 
 _SAMPLES = 20_000
 _LARGEST = 1e30
+_FULL = {'u1': (0, 255), 'u2': (0, 2**14 - 1, 2**16 - 1)}  # most 16-bit cameras have 14 bits
+_TILES = (8, 8)
+_CUT = 0.25           # of the span; both ends moving by more at once are another scene
+_LONGEST_NS = 10**10  # a step in time beyond this is a jump
+
+
+@dataclass(frozen=True)
+class ThermalFacts:
+    """
+    What was measured on one thermal image, and what was done to it.
+
+    `low` and `high` became the ends of the 8-bit range; `coldest` and `hottest` are the extremes
+    of all valid pixels; all four in `unit` ('counts', 'celsius' or 'kelvin'). Shares are 0..1:
+    `invalid` of pixels that were NaN, infinite or beyond +-1e30, `saturated` of pixels at the
+    ends of 8, 14 or 16 bits, `clipped` of pixels beyond low..high; the latter two are taken from
+    a regular sample. `dead_rows` and `dead_columns` were filled from their neighbours.
+    """
+
+    unit: str
+    low: float
+    high: float
+    coldest: float
+    hottest: float
+    invalid: float
+    saturated: float
+    clipped: float
+    dead_rows: int
+    dead_columns: int
+
+    @property
+    def advice(self) -> str:
+        """What to look into, or nothing."""
+        texts = []
+        if self.invalid > 0.01:
+            texts.append(f'{self.invalid:.0%} of the thermal pixels are NaN or infinite')
+        if self.saturated > 0.05:
+            texts.append(f'{self.saturated:.0%} of the thermal pixels are saturated; '
+                         "check the camera's gain mode")
+        if self.clipped > 0.3:
+            texts.append(f'{self.clipped:.0%} of the thermal pixels lie outside {self.low:.6g} to '
+                         f'{self.high:.6g} {self.unit}; set thermal.range to what the scene holds '
+                         f'({self.coldest:.6g} to {self.hottest:.6g})')
+        if self.dead_rows or self.dead_columns:
+            texts.append(f'the thermal sensor has {self.dead_rows} dead rows and '
+                         f'{self.dead_columns} dead columns')
+        return '; '.join(texts)
 
 
 @dataclass(frozen=True)
 class ScaledThermal:
-    """
-    One thermal image in 8 bits, and what was done to it.
-
-    `image` is uint8 HxW, hot is bright. `low` and `high` are the counts that became the ends of
-    its range. `invalid` is the share (0..1) of pixels that were NaN, infinite or beyond +-1e30.
-    """
+    """One thermal image in 8 bits (uint8 HxW, hot is bright) and its facts."""
 
     image: np.ndarray
-    low: float
-    high: float
-    invalid: float
+    facts: ThermalFacts
 
 
 @dataclass(frozen=True)
@@ -39,30 +81,36 @@ class ThermalScaling:
     How counts become 8 bits.
 
     In mode 'percentile' the range runs between the percentiles `low` and `high` (0..100) of each
-    image, moved from image to image by an exponential mean: `smoothing` (0..1, 0 = none) is the
-    share that the range before keeps. In mode 'fixed' `low` and `high` are counts (or the unit
-    of a float image). `polarity` says how the camera shows hot things. Raises ParameterError.
+    image, following them with the time constant `smoothing` in seconds of stamp time (0 to 60;
+    0 = none). Mode 'clahe' equalises the result of that locally: contrast-limited, in 8 x 8
+    tiles, with the clip limit `clahe_clip` (0.1 to 100; K. Zuiderveld, Graphics Gems IV, 1994);
+    it does so with 8-bit images, too. In mode 'fixed' `low` and `high` are in the unit of
+    `radiometry`. `polarity` says how the camera shows hot things. Raises ParameterError.
     """
 
     mode: str = 'percentile'
     low: float = 0.5
     high: float = 99.5
-    smoothing: float = 0.9
+    smoothing: float = 0.3
     polarity: str = 'white_hot'
+    clahe_clip: float = 2.0
+    radiometry: Radiometry = Radiometry()
 
     def __post_init__(self) -> None:
         for name, value, accepted in (
                 ('mode', self.mode, MODES), ('polarity', self.polarity, POLARITIES)):
             if value not in accepted:
                 raise ParameterError(f'{name} is {value!r}; accepted are {", ".join(accepted)}')
-        bottom, top = (0.0, 100.0) if self.mode == 'percentile' else (-_LARGEST, _LARGEST)
+        bottom, top = (-_LARGEST, _LARGEST) if self.mode == 'fixed' else (0.0, 100.0)
         if not bottom <= self.low < self.high <= top:
             raise ParameterError(
                 f'low is {self.low} and high {self.high}; in mode {self.mode} they must ascend '
                 f'within {bottom:g} to {top:g}')
-        if not 0.0 <= self.smoothing < 1.0:
-            raise ParameterError(
-                f'smoothing is {self.smoothing}; accepted is 0 (none) up to, not including, 1')
+        for name, value, least, most in (
+                ('smoothing', self.smoothing, 0.0, 60.0),
+                ('clahe_clip', self.clahe_clip, 0.1, 100.0)):
+            if not least <= value <= most:
+                raise ParameterError(f'{name} is {value}; accepted is {least:g} to {most:g}')
 
 
 class ThermalScaler:
@@ -75,64 +123,84 @@ class ThermalScaler:
     def __init__(self, scaling: ThermalScaling = ThermalScaling()) -> None:
         self._scaling = scaling
         self._limits: tuple[float, float] | None = None
-        self._dtype: np.dtype | None = None
+        self._stamp_ns: int | None = None
+        self._kind: tuple | None = None
+        self._clahe = cv2.createCLAHE(scaling.clahe_clip, _TILES)
 
-    def scale(self, thermal: np.ndarray) -> ScaledThermal:
+    def scale(self, thermal: np.ndarray, stamp_ns: int | None = None) -> ScaledThermal:
         """
         Return a uint8, uint16 or float32 image (HxW, native byte order) in 8 bits.
 
-        uint8 has been scaled by the camera: it passes through untouched (black-hot is inverted).
-        Invalid pixels of a float image take the low end. An image of one value becomes 0. A
-        range that shares nothing with the one before (another gain mode, another
-        scene) is taken at once. Raises EncodingError for another dtype or shape.
+        uint8 has been scaled by the camera: it passes untouched, but for dead lines, polarity
+        and CLAHE. Invalid pixels of a float image take the low end. An image of one value
+        becomes 0. The range before counts the less the longer ago its `stamp_ns` was; without a
+        stamp an image is measured for itself. It is forgotten where stamps jump, and where both
+        its ends move the same way by a quarter of the span: another gain mode, a cut, a
+        shutter that has moved the level. Raises EncodingError for another dtype or shape.
         """
         if thermal.ndim != 2 or thermal.dtype not in (np.uint8, np.uint16, np.float32):
             raise EncodingError(
                 f'a thermal image of {thermal.dtype} {thermal.shape} cannot be scaled; '
                 'accepted is HxW of uint8, uint16 or float32 in native byte order')
-        if thermal.dtype == np.uint8:
-            return ScaledThermal(self._white_hot(thermal), 0.0, 255.0, 0.0)
         valid = _valid(thermal)
-        low, high = self._next_limits(thermal, valid)
         invalid = 0.0
         if valid is not None:
             invalid = 1.0 - np.count_nonzero(valid) / thermal.size
-            thermal = np.where(valid, thermal, np.float32(low))
-        image = self._white_hot(stretch(thermal, low, high))
-        if invalid:
+            thermal = np.where(valid, thermal, np.float32(0.0))
+        thermal, valid, dead = _without_dead_lines(thermal, valid)
+        samples = _samples(thermal, valid)
+        low, high = self._next_limits(thermal, samples, stamp_ns)
+        if thermal.dtype == np.uint8:
+            image = thermal
+        else:
+            if valid is not None:
+                np.copyto(thermal, low, where=~valid)
+            image = stretch(thermal, low, high)
+        if self._scaling.mode == 'clahe':
+            image = self._clahe.apply(np.ascontiguousarray(image))
+        if self._scaling.polarity == 'black_hot':
+            image = cv2.bitwise_not(image)
+        if valid is not None:
             image[~valid] = 0
-        return ScaledThermal(image, low, high, invalid)
+        values = low, high, *_extremes(thermal, valid)
+        return ScaledThermal(image, self._facts(samples, values, invalid, dead))
 
-    def _next_limits(self, thermal: np.ndarray, valid: np.ndarray | None) -> tuple[float, float]:
+    def _next_limits(self, thermal: np.ndarray, samples: np.ndarray,
+                     stamp_ns: int | None) -> tuple[float, float]:
         scaling = self._scaling
+        if thermal.dtype == np.uint8:
+            return 0.0, 255.0
         if scaling.mode == 'fixed':
-            return scaling.low, scaling.high
-        before = self._limits if thermal.dtype == self._dtype else None
-        now = percentiles(thermal, valid, scaling.low, scaling.high)
+            return tuple(scaling.radiometry.held(end, thermal.dtype)
+                         for end in (scaling.low, scaling.high))
+        kind = thermal.dtype, thermal.shape
+        before, step = self._limits, None
+        if stamp_ns is not None and self._stamp_ns is not None and kind == self._kind:
+            step = stamp_ns - self._stamp_ns
+        self._stamp_ns, self._kind = stamp_ns, kind
+        now = percentiles(samples, scaling.low, scaling.high)
+        known = before is not None and step is not None and 0 <= step < _LONGEST_NS
         if now is None:
-            return before or (0.0, 0.0)
-        if before and now[0] <= before[1] and before[0] <= now[1]:
-            keep = scaling.smoothing
+            return before if known else (0.0, 0.0)
+        if known and scaling.smoothing and not _is_cut(before, now):
+            keep = exp(-step / 1e9 / scaling.smoothing)
             now = tuple(keep * old + (1.0 - keep) * new for old, new in zip(before, now))
-        self._limits, self._dtype = now, thermal.dtype
+        self._limits = now
         return now
 
-    def _white_hot(self, image: np.ndarray) -> np.ndarray:
-        return image if self._scaling.polarity == 'white_hot' else cv2.bitwise_not(image)
+    def _facts(self, samples: np.ndarray, values: tuple[float, ...], invalid: float,
+               dead: tuple[int, int]) -> ThermalFacts:
+        dtype, radiometry = samples.dtype, self._scaling.radiometry
+        size = max(samples.size, 1)
+        full = sum(np.count_nonzero(samples == code) for code in _FULL.get(dtype.str[1:], ()))
+        beyond = np.count_nonzero(samples < values[0]) + np.count_nonzero(samples > values[1])
+        return ThermalFacts(
+            radiometry.unit_of(dtype), *(radiometry.told(value, dtype) for value in values),
+            invalid, full / size, beyond / size, *dead)
 
 
-def percentiles(thermal: np.ndarray, valid: np.ndarray | None, low: float,
-                high: float) -> tuple[float, float] | None:
-    """
-    Return the counts below which `low` and `high` percent of an image lie, or None without any.
-
-    About 20,000 pixels on a regular grid are looked at; `valid` (bool HxW, None = all) says
-    which of them count.
-    """
-    # An odd pitch visits even and odd columns alike, which many sensors read out differently.
-    pitch = isqrt(thermal.size // _SAMPLES) | 1
-    samples = thermal[::pitch, ::pitch]
-    samples = samples.ravel() if valid is None else samples[valid[::pitch, ::pitch]]
+def percentiles(samples: np.ndarray, low: float, high: float) -> tuple[float, float] | None:
+    """Return the values below which `low` and `high` percent of samples lie, None without any."""
     if not samples.size:
         return None
     places = [round(percent / 100 * (samples.size - 1)) for percent in (low, high)]
@@ -162,3 +230,42 @@ def _valid(thermal: np.ndarray) -> np.ndarray | None:
         return None
     valid = np.abs(thermal) < _LARGEST  # false for NaN too
     return None if valid.all() else valid
+
+
+def _extremes(thermal: np.ndarray, valid: np.ndarray | None) -> tuple[float, float]:
+    if valid is None:
+        return float(thermal.min()), float(thermal.max())
+    if not valid.any():
+        return float('nan'), float('nan')
+    return (float(thermal.min(where=valid, initial=np.inf)),
+            float(thermal.max(where=valid, initial=-np.inf)))
+
+
+def _samples(thermal: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
+    """Return about 20,000 valid pixels on a regular grid."""
+    # An odd pitch visits even and odd columns alike, which many sensors read out differently.
+    pitch = isqrt(thermal.size // _SAMPLES) | 1
+    samples = thermal[::pitch, ::pitch]
+    return samples.ravel() if valid is None else samples[valid[::pitch, ::pitch]]
+
+
+def _without_dead_lines(
+    thermal: np.ndarray, valid: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray | None, tuple[int, int]]:
+    """Return an image and its valid pixels with dead lines filled, and their numbers."""
+    dead = dead_lines.find_all(thermal)
+    if any(len(lines) for lines in dead):
+        thermal = thermal.copy()
+        for axis, lines in enumerate(dead):
+            dead_lines.fill(thermal, axis, lines)
+    if valid is not None and any(len(lines) for lines in dead):
+        valid = valid.copy()
+        valid[dead[0]] = True
+        valid[:, dead[1]] = True
+    return thermal, valid, (len(dead[0]), len(dead[1]))
+
+
+def _is_cut(before: tuple[float, float], now: tuple[float, float]) -> bool:
+    steps = [new - old for new, old in zip(now, before)]
+    least = _CUT * max(before[1] - before[0], now[1] - now[0])
+    return steps[0] * steps[1] > 0 and min(abs(step) for step in steps) > least

@@ -1,5 +1,5 @@
 """
-Match two sorted lists of stamps: the closest pair first, no two pairs crossing.
+Match two sorted lists of stamps: many pairs with small errors, no two of them crossing.
 
 Stamps are integer nanoseconds; a `range` of indices says which stretch of each list takes part.
 """
@@ -7,6 +7,7 @@ Stamps are integer nanoseconds; a `range` of indices says which stretch of each 
 from __future__ import annotations
 
 from bisect import bisect_left
+from bisect import bisect_right
 
 
 def mutual(
@@ -16,8 +17,7 @@ def mutual(
     Follow nearest neighbours from the oldest reference to two that are each other's.
 
     `rows` must not be empty. No stamp lies between the two found, so a pair that crosses them is
-    longer: they are in the matching that takes the closest pair first, in whatever order they
-    are found. Returns their indices, or None where nothing is within slop_ns (inclusive) of the
+    longer. Returns their indices, or None where nothing is within slop_ns (inclusive) of the
     oldest reference.
     """
     if not columns:
@@ -34,22 +34,38 @@ def mutual(
         j = _nearest(others, refs[i], columns)
 
 
-def closest_first(
+def best(
     refs: list[int], others: list[int], slop_ns: int, rows: range, columns: range,
 ) -> list[tuple[int, int]]:
-    """Match a stretch to which no stamp is to come; index pairs, rising in both."""
-    matched: list[tuple[int, int]] = []
-    while rows and columns:
-        found = mutual(refs, others, slop_ns, rows, columns)
-        if found is None:
-            rows = rows[1:]
-            continue
-        i, j = found
-        matched += closest_first(
-            refs, others, slop_ns, range(rows.start, i), range(columns.start, j))
-        matched.append(found)
-        rows, columns = range(i + 1, rows.stop), range(j + 1, columns.stop)
-    return matched
+    """
+    Match a stretch to which no stamp is to come; index pairs, rising in both.
+
+    Of all matchings without crossing pairs, the one whose sum of 1.5 slop_ns - error is largest:
+    a pair more is worth a little more error in its neighbours, but not that all of them move on
+    to the next frame. Takes time for each two stamps within slop_ns of one another.
+    """
+    # The best matching that uses no column beyond ends[k] has totals[k]; both lists rise.
+    ends, totals = [columns.start - 1], [0]
+    lasts: list[tuple | None] = [None]
+    for i in rows:
+        found = []
+        first = bisect_left(others, refs[i] - slop_ns, columns.start, columns.stop)
+        last = bisect_right(others, refs[i] + slop_ns, columns.start, columns.stop)
+        for j in range(first, last):
+            k = bisect_left(ends, j) - 1
+            worth = 3 * slop_ns - 2 * abs(refs[i] - others[j]) + 1  # 1 for a slop of 0
+            found.append((j, totals[k] + worth, (lasts[k], i, j)))
+        for j, total, pair in found:
+            begin = bisect_left(ends, j)
+            if total > totals[bisect_right(ends, j) - 1]:
+                end = bisect_right(totals, total, begin)
+                ends[begin:end], totals[begin:end], lasts[begin:end] = [j], [total], [pair]
+    matched = []
+    pair = lasts[-1]
+    while pair is not None:
+        pair, i, j = pair
+        matched.append((i, j))
+    return matched[::-1]
 
 
 def _nearest(stamps: list[int], stamp: int, within: range) -> int:

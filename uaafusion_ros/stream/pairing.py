@@ -3,12 +3,15 @@ Pair the frames of two cameras by time: nearest partner, bounded wait, every dro
 
 A pair is *mutual*: of all frames still waiting, each is the nearest of the other. A mutual pair
 is handed out once no frame still to come can be nearer to either of its two frames, or when
-its reference frame has waited `max_wait_ns`. A pair that is handed out closes everything
-before it, so pairs leave in strictly rising order of both stamps and a frame is used once.
+its reference frame has waited `max_wait_ns`. Only where jitter would cost a pair, because both
+frames have other partners within the slop, is the matching as a whole preferred to the nearest
+(`stream.matching.best`). A pair that is handed out closes everything before it, so pairs leave
+in strictly rising order of both stamps and a frame is used once.
 
-What is certain rests on one assumption: after stamp t a camera's next stamp is later than t.
-Once eight intervals are known it is taken to be later than t + half of the shortest of the last
-32, so that an exact pair need not wait for the next frame only to see that it is not nearer.
+What is certain rests on one assumption: a camera's next stamp after t is later than t + half of
+the shortest of its last 32 intervals (t + 8 ms before there is one). So an exact pair need not
+wait for the next frame only to see that it is not nearer; the price is that a frame which comes
+sooner than that may find a partner gone that it was nearer to.
 """
 
 from __future__ import annotations
@@ -21,13 +24,15 @@ from typing import Mapping
 from typing import TypeVar
 
 from uaafusion_ros.errors import ParameterError
-from uaafusion_ros.stream.matching import closest_first
+from uaafusion_ros.stream.matching import best
 from uaafusion_ros.stream.matching import mutual
 from uaafusion_ros.stream.timeline import Drop
 from uaafusion_ros.stream.timeline import Timeline
 from uaafusion_ros.stream.timeline import Waiting
 
 STREAMS = ('thermal', 'rgb')
+
+_AHEAD = 4  # frames of each camera beyond a contested pair that are looked at
 
 Payload = TypeVar('Payload')
 
@@ -214,6 +219,10 @@ class NearestPairer(Generic[Payload]):
             found = mutual(refs, others, self._slop_ns, range(len(refs)), range(len(others)))
             oldest = refs[0]
             if found and (self._certain(*found) or self._due(*found)):
+                if self._contested(*found):
+                    found = self._weigh(*found)
+                    if found is None:
+                        break
                 pairs += self._close(*found, found)
             elif self._now < self._deadline(0) and (found or not self._passed(oldest)):
                 break
@@ -242,6 +251,30 @@ class NearestPairer(Generic[Payload]):
         ref, other = self._refs.stamps[i], self._others.stamps[j]
         return min(self._others.next_ns - ref, self._refs.next_ns - other) >= abs(ref - other)
 
+    def _contested(self, i: int, j: int) -> bool:
+        """
+        Whether both frames of a mutual pair could have other partners, so that two pairs live.
+
+        One of them would take the frame before its partner, which is lost otherwise, and leave
+        its partner to a later frame, whether that has come or is expected.
+        """
+        refs, others, slop = self._refs, self._others, self._slop_ns
+        ref, other = refs.stamps[i], others.stamps[j]
+        after_ref = refs.stamps[i + 1] if i + 1 < len(refs.stamps) else refs.expected_ns
+        after_other = others.stamps[j + 1] if j + 1 < len(others.stamps) else others.expected_ns
+        return (j > 0 and ref - others.stamps[j - 1] <= slop and after_ref - other <= slop
+                or i > 0 and other - refs.stamps[i - 1] <= slop and after_other - ref <= slop)
+
+    def _weigh(self, i: int, j: int) -> tuple[int, int] | None:
+        """Return the pair to hand out for a contested one; None to wait for the next frame."""
+        if self._now < self._deadline(0) and (
+                i + 1 == len(self._refs.stamps) or j + 1 == len(self._others.stamps)):
+            return None
+        refs, others = self._refs.foreseen(_AHEAD), self._others.foreseen(_AHEAD)
+        matched = best(refs, others, self._slop_ns, range(min(len(refs), i + _AHEAD)),
+                       range(min(len(others), j + _AHEAD)))
+        return max((pair for pair in matched if pair[0] <= i and pair[1] <= j), default=(i, j))
+
     def _due(self, i: int, j: int) -> bool:
         """Whether a reference frame's time is up and this partner had come by then."""
         deadline = self._deadline(i)
@@ -254,8 +287,7 @@ class NearestPairer(Generic[Payload]):
         `rows` references and `columns` others; all frames before the last pair are dropped.
         """
         refs, others = self._refs, self._others
-        matched = closest_first(
-            refs.stamps, others.stamps, self._slop_ns, range(rows), range(columns))
+        matched = best(refs.stamps, others.stamps, self._slop_ns, range(rows), range(columns))
         matched += last
         if not matched:
             return []

@@ -20,6 +20,7 @@ _JUMP_NS = 1_000_000_000  # a step beyond this (and four periods) is an outlier 
 _RUN_BACK = 5             # so many rising stamps in a row behind the newest are a new pass
 _INTERVALS = 32
 _INTERVALS_NEEDED = 8
+_LEAST_NS = 8_000_000     # taken to be the least interval before one has been seen
 _REMEMBERED = 64          # stamps by which a repeated one is known
 
 
@@ -30,6 +31,7 @@ class Drop(str, Enum):
     STALE = 'stale'            # came after a newer pair had left, or was held too long
     DUPLICATE = 'duplicate'    # a stamp that this camera has sent before
     ZERO_STAMP = 'zero_stamp'  # the driver did not fill the stamp
+    FUTURE = 'future'          # ahead of the clock that the cameras should stamp with
     OUTLIER = 'outlier'        # one stamp far from those before and after it
     QUEUE_FULL = 'queue_full'  # more frames waiting than queue_size
     TIME_JUMP = 'time_jump'    # was waiting when the time of its camera, or the clock, jumped
@@ -88,7 +90,19 @@ class Timeline:
     @property
     def next_ns(self) -> int:
         """The camera's next stamp is taken to be later than this; needs a newest one."""
-        return self.newest + self._shortest_ns // 2
+        return self.newest + (self._shortest_ns // 2 if self._intervals else _LEAST_NS)
+
+    @property
+    def expected_ns(self) -> int:
+        """The camera's next stamp is expected at this or later; needs a newest one."""
+        return self.newest + self._shortest_ns
+
+    def foreseen(self, count: int) -> list[int]:
+        """Return the waiting stamps, and the next `count` to come where the rate is known."""
+        period = self.period_ns
+        if period is None:
+            return self.stamps
+        return self.stamps + [self.newest + k * period for k in range(1, count + 1)]
 
     def near(self, a: int, b: int) -> bool:
         """Whether two stamps can belong to one uninterrupted pass."""
@@ -177,8 +191,7 @@ class Timeline:
         if self.newest is None or stamp > self.newest:
             if self.newest is not None:
                 self._intervals.append(stamp - self.newest)
-                if len(self._intervals) >= _INTERVALS_NEEDED:
-                    self._shortest_ns = min(self._intervals)
+                self._shortest_ns = min(self._intervals)
             self.newest = stamp
             self._newest_arrival = frame.arrival_ns
             place = len(self.stamps)

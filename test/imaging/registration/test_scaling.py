@@ -1,10 +1,10 @@
-"""Thermal lands on the RGB grid, or both sizes are named."""
+"""Cameras that share a view: equal sizes, or scaled, or both sizes are named."""
 
 import numpy as np
 import pytest
 
 from uaafusion_ros.errors import RegistrationError
-from uaafusion_ros.imaging.registration import register
+from uaafusion_ros.imaging.registration import load
 
 
 def ramp(height, width):
@@ -15,21 +15,23 @@ def ramp(height, width):
 @pytest.mark.parametrize('mode', ['resize', 'none'])
 def test_equal_sizes_pass_untouched(mode):
     thermal = ramp(48, 64)
-    assert register(thermal, (48, 64), mode) is thermal
+    registered = load(mode).apply(thermal, (48, 64))
+    assert registered.image is thermal
+    assert registered.valid is None and registered.overlap is None
 
 
 @pytest.mark.parametrize('size', [(96, 128), (24, 32), (480, 640)])
 def test_scaling_keeps_every_place(size):
-    scaled = register(ramp(48, 64), size, 'resize')
+    scaled = load('resize').apply(ramp(48, 64), size).image
     assert scaled.shape == size and scaled.dtype == np.uint8
     np.testing.assert_allclose(scaled.astype(int), ramp(*size), atol=4)
 
 
 def test_none_wants_equal_sizes():
     with pytest.raises(RegistrationError, match='thermal is 64x48, rgb 128x96.*needs equal'):
-        register(ramp(48, 64), (96, 128), 'none')
+        load('none').apply(ramp(48, 64), (96, 128))
 
 
 def test_other_aspect_ratios_cannot_be_scaled():
     with pytest.raises(RegistrationError, match='thermal is 640x512, rgb 640x480.*aspect'):
-        register(ramp(512, 640), (480, 640), 'resize')
+        load('resize').apply(ramp(512, 640), (480, 640))

@@ -1,0 +1,157 @@
+"""
+Find the homography between a thermal and an RGB camera; write it for registration.mode homography.
+
+SOURCE is a bag with both cameras, or a folder with rgb/ and thermal/, in which the files of a
+pair have equal stems. The cameras must stay as they are mounted. Patterns:
+  auto          whatever both cameras see; 8 or more views of a scene at the working distance
+  checkerboard  a board with --board inner corners, warm or cold, at the working distance
+  circles       a grid with --board circles
+  points        points picked by hand in a file (CSV: view,thermal_x,thermal_y,rgb_x,rgb_y)
+Beside OUT.yaml, OUT.png shows the images over one another: look at it before you use the file.
+
+A homography is right at one distance; what is nearer or farther stays displaced by parallax.
+
+Exit code: 0 if the registration was written, 2 if not.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from argparse import ArgumentTypeError
+from argparse import Namespace
+from pathlib import Path
+import re
+
+from uaafusion_ros.errors import DatasetError
+from uaafusion_ros.errors import RegistrationError
+
+PATTERNS = ('auto', 'checkerboard', 'circles', 'points')
+
+_SHOWN_VIEWS = 3
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add where the images are and what is looked for in them."""
+    parser.add_argument('source', type=Path, metavar='SOURCE', help='bag, or folder with rgb/ '
+                        'and thermal/')
+    parser.add_argument('--out', type=Path, required=True, metavar='OUT.yaml',
+                        help='file to write; must not exist')
+    parser.add_argument('--pattern', choices=PATTERNS, default='auto',
+                        help='what to match (default: %(default)s)')
+    parser.add_argument('--board', type=board, default=(9, 6), metavar='COLUMNSxROWS',
+                        help='inner corners or circles of the board (default: 9x6)')
+    parser.add_argument('--points', type=Path, metavar='FILE', help='picked points (CSV or YAML)')
+    parser.add_argument('--views', type=count, default=12, metavar='N',
+                        help='most pairs to use, evenly chosen (default: %(default)s)')
+    for camera in ('rgb', 'thermal'):
+        parser.add_argument(f'--{camera}-topic', metavar='TOPIC',
+                            help=f'{camera} images of a bag, where their name does not say so')
+        parser.add_argument(f'--{camera}-camera', default=camera, metavar='NAME',
+                            help='name of the camera, for the file (default: %(default)s)')
+
+
+def run(options: Namespace) -> int:
+    """Calibrate, print what every view says, write the file and its picture."""
+    import cv2
+    import numpy as np
+
+    from uaafusion_ros.imaging.calibration.overlay import overlay
+    from uaafusion_ros.imaging.registration import homography
+    from uaafusion_ros.imaging.registration import homography_file
+
+    picture = options.out.with_suffix('.png')
+    check_outputs(options.out, picture)
+    views = _read(options)
+    sizes = {(view.thermal.shape, view.luma.shape) for view in views}
+    if len(sizes) != 1:
+        raise RegistrationError(f'the images of {options.source} have {len(sizes)} different '
+                                'pairs of sizes; calibrate with the sizes that the cameras send')
+    fit = _fit(options, views)
+    for report in fit.views:
+        state = f'left out: {report.left_out}' if report.left_out else 'used'
+        print(f'view {report.name}: {report.error_px:.2f} px, {report.points} points, {state}')
+    found = _homography(fit, views[0], options)
+    registration = homography.registration(found)
+    good = {report.name for report in fit.views if not report.left_out}
+    shown = [view for view in views if view.name in good][:_SHOWN_VIEWS]
+    image = np.vstack([overlay(registration, view.thermal, view.luma) for view in shown])
+    options.out.write_text(homography_file.dump(found), encoding='utf-8')
+    if not cv2.imwrite(str(picture), image):
+        raise DatasetError(f'{picture} cannot be written; check the folder and the free space')
+    print(f'{fit.points} points of {len(good)} of {len(fit.views)} views agree within '
+          f'{fit.error_px:.2f} px (rms, RGB pixels); wrote {options.out}, look at {picture}')
+    return 0
+
+
+def board(text: str) -> tuple[int, int]:
+    """Read 9x6 as (9, 6); a wrong text is refused in a sentence."""
+    found = re.fullmatch(r'(\d{1,2})x(\d{1,2})', text)
+    shape = tuple(int(side) for side in found.groups()) if found else (0, 0)
+    if min(shape) < 3:
+        raise ArgumentTypeError(f'{text!r} is no COLUMNSxROWS of at least 3x3, such as 9x6')
+    return shape
+
+
+def count(text: str) -> int:
+    """Read a number of views, 1 to 200."""
+    if not re.fullmatch(r'\d{1,3}', text) or not 1 <= int(text) <= 200:
+        raise ArgumentTypeError(f'{text!r} is no whole number from 1 to 200')
+    return int(text)
+
+
+def check_outputs(out: Path, picture: Path) -> None:
+    """Raise DatasetError unless both files can be new ones in a folder that exists."""
+    if out.suffix.lower() not in ('.yaml', '.yml'):
+        raise DatasetError(f'--out {out} must end in .yaml')
+    for path in (out, picture):
+        if path.exists():
+            raise DatasetError(f'{path} exists already; name another file or remove it')
+    if not out.parent.is_dir():
+        raise DatasetError(f'there is no folder {out.parent}')
+
+
+def _read(options: Namespace):
+    from uaafusion_ros.cli import calibration_views
+
+    source = options.source
+    if (source / 'rgb').is_dir() or (source / 'thermal').is_dir():
+        return calibration_views.from_folder(source, options.views)
+    return calibration_views.from_bag(
+        source, options.views, {'rgb': options.rgb_topic, 'thermal': options.thermal_topic})
+
+
+def _fit(options: Namespace, views):
+    from uaafusion_ros.imaging.calibration import boards
+    from uaafusion_ros.imaging.calibration import edge_matching
+    from uaafusion_ros.imaging.calibration import fitting
+    from uaafusion_ros.imaging.calibration import points
+
+    if options.pattern == 'auto':
+        return edge_matching.match(views)
+    if options.pattern == 'points':
+        if options.points is None:
+            raise RegistrationError('--pattern points needs --points FILE')
+        return fitting.fit(points.read(options.points))
+    found = []
+    for view in views:
+        match = boards.match(view, options.pattern, options.board)
+        if match is None:
+            print(f'view {view.name}: the board is not seen whole in both images, left out')
+        else:
+            found.append(match)
+    if not found:
+        raise RegistrationError(
+            f'no view shows a whole {options.pattern} of {options.board[0]}x{options.board[1]} in '
+            'both images; give its inner corners or circles by --board, and warm it so that the '
+            'thermal camera sees it')
+    return fitting.fit(found)
+
+
+def _homography(fit, view, options: Namespace):
+    from datetime import date
+
+    from uaafusion_ros.imaging.registration.homography import Homography
+
+    return Homography(
+        fit.matrix, view.thermal.shape[::-1], view.luma.shape[::-1], fit.error_px, fit.points,
+        date.today().isoformat(), options.thermal_camera, options.rgb_camera)

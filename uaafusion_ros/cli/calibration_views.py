@@ -1,0 +1,86 @@
+"""Pairs of images to calibrate with, out of two folders or a bag."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from uaafusion_ros.cli import fuse
+from uaafusion_ros.errors import BagError
+from uaafusion_ros.errors import DatasetError
+from uaafusion_ros.imaging import encodings
+from uaafusion_ros.imaging.calibration.contract import View
+from uaafusion_ros.imaging.thermal import ThermalScaler
+
+# Stamps of a calibration pair may differ by this: what is calibrated with should stand still.
+SLOP_NS = 50_000_000
+
+
+def from_folder(folder: Path, count: int) -> list[View]:
+    """
+    Return up to `count` evenly chosen pairs of folder/rgb and folder/thermal with equal stems.
+
+    Raises DatasetError if there is none, EncodingError if one cannot be read.
+    """
+    pairs, _ = fuse.match(fuse.list_images(folder / 'rgb'), fuse.list_images(folder / 'thermal'))
+    if not pairs:
+        raise DatasetError(f'no image of {folder}/rgb has the stem of one of {folder}/thermal; '
+                           'name both files of a pair alike')
+    views = []
+    for rgb, thermal in _spread(pairs, count):
+        luma = cv2.cvtColor(fuse.read_rgb(rgb), cv2.COLOR_BGR2GRAY)
+        views.append(_view(rgb.stem, luma, *fuse.read_thermal(thermal)))
+    return views
+
+
+def from_bag(path: Path, count: int, asked: dict[str, str | None]) -> list[View]:
+    """
+    Return up to `count` pairs, evenly chosen from all of a bag; `asked` maps cameras to topics.
+
+    Raises BagError if the bag cannot be read, a camera's topic is not clear or nothing pairs,
+    EncodingError for an image that contradicts itself.
+    """
+    from uaafusion_ros.evaluation.bag_source import BagSource
+    from uaafusion_ros.evaluation.bags import frame_of
+    from uaafusion_ros.evaluation.bags import image_stamp_ns
+    from uaafusion_ros.evaluation.topics import choose
+    from uaafusion_ros.stream.matching import best
+
+    source = BagSource(path)
+    choice = choose(source.topics, {**asked, 'label': None})
+    topics = {choice.rgb: 'rgb', choice.thermal: 'thermal'}
+    stamps: dict[str, set[int]] = {'rgb': set(), 'thermal': set()}
+    for message in source.messages(topics):
+        stamps[topics[message.topic]].add(image_stamp_ns(message.data))
+    rgb, thermal = sorted(stamps['rgb']), sorted(stamps['thermal'])
+    found = best(rgb, thermal, SLOP_NS, range(len(rgb)), range(len(thermal)))
+    if not found:
+        raise BagError(
+            f'no image of {choice.rgb} ({len(rgb)}) has a stamp within {SLOP_NS // 10**6} ms of '
+            f'one of {choice.thermal} ({len(thermal)}); record both cameras with one clock')
+    chosen = _spread(found, count)
+    wanted = {'rgb': {rgb[i] for i, _ in chosen}, 'thermal': {thermal[j] for _, j in chosen}}
+    frames: dict[tuple[str, int], object] = {}
+    for message in source.messages(topics):
+        key = topics[message.topic], image_stamp_ns(message.data)
+        if key[1] in wanted[key[0]] and key not in frames:
+            frames[key] = frame_of(message)
+    views = []
+    for i, j in chosen:
+        seen, warm = frames['rgb', rgb[i]], frames['thermal', thermal[j]]
+        luma = cv2.cvtColor(encodings.to_rgb8(seen.array, seen.encoding), cv2.COLOR_RGB2GRAY)
+        views.append(_view(str(rgb[i]), luma, warm.array, warm.encoding))
+    return views
+
+
+def _view(name: str, luma: np.ndarray, thermal: np.ndarray, encoding: str) -> View:
+    # A scaler of its own: views may be minutes apart, and a range must not pass between them.
+    scaled = ThermalScaler().scale(encodings.to_thermal(thermal, encoding))
+    return View(name, scaled.image, luma)
+
+
+def _spread(items: list, count: int) -> list:
+    places = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
+    return [items[place] for place in places]

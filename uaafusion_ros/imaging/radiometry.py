@@ -1,0 +1,56 @@
+"""Counts of a radiometric thermal camera <-> temperatures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+
+import numpy as np
+
+from uaafusion_ros.errors import ParameterError
+
+UNITS = ('counts', 'celsius', 'kelvin')
+
+_ZERO_CELSIUS = 273.15
+
+
+@dataclass(frozen=True)
+class Radiometry:
+    """
+    In what unit a thermal image's values are told.
+
+    A uint16 image holds counts with kelvin = gain * counts + offset (TLinear output: offset 0,
+    gain 0.01 or 0.1 K with FLIR Lepton, 0.04 or 0.4 K with Tau 2, as the camera is set); a float
+    image is in `unit` already; uint8 is always counts, as the camera has scaled it. With unit
+    'counts' nothing is converted. Raises ParameterError.
+    """
+
+    unit: str = 'counts'
+    gain: float = 0.01
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.unit not in UNITS:
+            raise ParameterError(f'unit is {self.unit!r}; accepted are {", ".join(UNITS)}')
+        if not (math.isfinite(self.gain) and self.gain > 0 and math.isfinite(self.offset)):
+            raise ParameterError(
+                f'gain is {self.gain} and offset {self.offset}; accepted are a gain above 0 and '
+                'any finite offset: take them from the camera\'s manual')
+
+    def unit_of(self, dtype: np.dtype) -> str:
+        """Return the unit in which an image's values are told."""
+        return 'counts' if dtype == np.uint8 else self.unit
+
+    def told(self, value: float, dtype: np.dtype) -> float:
+        """Return an image's value in its unit."""
+        if dtype != np.uint16 or self.unit == 'counts':
+            return value
+        kelvin = self.gain * value + self.offset
+        return kelvin - _ZERO_CELSIUS if self.unit == 'celsius' else kelvin
+
+    def held(self, told: float, dtype: np.dtype) -> float:
+        """Return what an image holds for a value in its unit; the inverse of `told`."""
+        if dtype != np.uint16 or self.unit == 'counts':
+            return told
+        kelvin = told + _ZERO_CELSIUS if self.unit == 'celsius' else told
+        return (kelvin - self.offset) / self.gain

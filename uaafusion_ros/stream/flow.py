@@ -1,0 +1,179 @@
+"""From frames to jobs: stamps judged, freezes told, pairs made, the mode obeyed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from uaafusion_ros.frames import Frame
+from uaafusion_ros.frames import FramePair
+from uaafusion_ros.stream.freeze import FreezeDetector
+from uaafusion_ros.stream.health import Health
+from uaafusion_ros.stream.health import HealthMonitor
+from uaafusion_ros.stream.health import Mode
+from uaafusion_ros.stream.nearest import Dropped
+from uaafusion_ros.stream.nearest import Synchronizer
+from uaafusion_ros.stream.pairing import STREAMS
+from uaafusion_ros.stream.skew import refusal
+from uaafusion_ros.stream.skew import Skew
+from uaafusion_ros.stream.skew import SkewMonitor
+from uaafusion_ros.stream.timeline import Drop
+
+
+@dataclass(frozen=True)
+class Job:
+    """
+    What the pipeline gets: a pair, or a `frame` of `camera` that is shown alone in `mode`.
+
+    Exactly one of `pair` and `frame` is set; `decided_ns` is a time of the arrival clock.
+    """
+
+    mode: Mode
+    decided_ns: int
+    pair: FramePair | None = None
+    frame: Frame | None = None
+    camera: str = ''
+
+    @property
+    def kind(self) -> str:
+        """The word for it among the counts: 'pair' or 'alone'."""
+        return 'pair' if self.pair is not None else 'alone'
+
+    def reference(self, camera: str) -> Frame:
+        """Return the frame whose stamp the result carries, for sync.reference `camera`."""
+        return self.frame or getattr(self.pair, camera)
+
+
+class Router:
+    """
+    Decide what becomes of each frame of two cameras: refused, dropped, paired, or shown alone.
+
+    `now_ns` is the arrival clock everywhere: integer nanoseconds that never fall. Jobs are
+    returned, oldest first, to be done one after the other. For one thread.
+
+    values: the node's parameters by name, replaced by `change`.
+    make: makes the pairing policy of `values`; it may raise.
+    paired: called with each pair, also with one that is too late to be shown.
+    dropped: called with 'thermal', 'rgb' or 'pair', a reason and a count.
+    refused: called with a camera, a reason and a sentence, for a frame with an unusable stamp.
+    """
+
+    def __init__(
+        self, values: Mapping[str, Any],
+        make: Callable[[Mapping[str, Any], Dropped], Synchronizer], now_ns: int, *,
+        paired: Callable[[FramePair], None], dropped: Dropped,
+        refused: Callable[[str, str, str], None],
+    ) -> None:
+        """Begin to watch the cameras at `now_ns`; raises what `make` raises."""
+        self._values = values
+        self._make = make
+        self._paired = paired
+        self._dropped = dropped
+        self._refused = refused
+        self._synchronizer = make(values, dropped)
+        self._monitor = _monitor(values, now_ns)
+        self._freezes = _freezes(values)
+        self._skew = _skew(values)
+
+    def change(
+        self, values: Mapping[str, Any], names: Sequence[str], now_ns: int
+    ) -> list[Job]:
+        """Take other parameters; only what the changed `names` concern starts anew."""
+        jobs = []
+        if any(name.startswith('sync.') for name in names):
+            synchronizer = self._make(values, self._dropped)
+            jobs = self.reset(Drop.RESET, now_ns)
+            self._synchronizer, self._skew = synchronizer, _skew(values)
+        if any(name.startswith('mode.') for name in names):
+            self._monitor = _monitor(values, now_ns)
+        if any(name.startswith('thermal.freeze_') for name in names):
+            self._freezes = _freezes(values)
+        self._values = values
+        return jobs
+
+    def take(self, camera: str, frame: Frame, now_ns: int, clock_ns: int = 0) -> list[Job]:
+        """
+        Take a frame of 'thermal' or 'rgb' that has just arrived.
+
+        `clock_ns` is the clock that the cameras stamp with, 0 where it is not known.
+        """
+        refused = refusal(
+            frame.stamp_ns, clock_ns, int(self._values['input.max_future_s'] * 1e9))
+        if refused is not None:
+            reason, why = refused
+            self._refused(camera, reason.value, why)
+            self.note_refused(camera, why)
+            return []
+        frozen = self._freezes[camera].update(frame.array, frame.stamp_ns)
+        alone = self._monitor.frame(camera, frame.stamp_ns, now_ns, frozen)
+        self._skew.frame(camera, frame.stamp_ns, clock_ns)
+        jobs = []
+        if frozen and self._monitor.is_ghost(camera):
+            self._dropped(camera, 'frozen', 1)
+        else:
+            jobs = self._settled(self._synchronizer.add(camera, frame, now_ns), now_ns)
+        if alone:
+            jobs.append(Job(self.health(now_ns).mode, now_ns, frame=frame, camera=camera))
+        return jobs
+
+    def note_refused(self, camera: str, why: str) -> None:
+        """Take note that an image of a camera cannot be used."""
+        self._monitor.refused(camera, why)
+
+    def poll(self, now_ns: int) -> list[Job]:
+        """Return the pairs whose wait is over."""
+        return self._settled(self._synchronizer.poll(now_ns), now_ns)
+
+    def reset(self, reason: Drop, now_ns: int) -> list[Job]:
+        """Start pairing anew; return what can still be paired, and drop the rest."""
+        jobs = self._settled(self._synchronizer.reset(reason), now_ns)
+        if reason is Drop.TIME_JUMP:
+            self._monitor.reset()
+            self._skew.reset()
+        return jobs
+
+    def health(self, now_ns: int) -> Health:
+        """Return what the outputs are made of now, and why."""
+        return self._monitor.health(now_ns)
+
+    def skew(self) -> Skew:
+        """Return how the stamps stand to `clock_ns` and to one another."""
+        return self._skew.summary()
+
+    def jump(self) -> str | None:
+        """Return the last time jump of a camera since the previous call, or None."""
+        return self._synchronizer.jump()
+
+    def advice(self) -> str | None:
+        """Return what should be set differently about pairing, or None."""
+        return self._synchronizer.advice()
+
+    def _settled(self, pairs: list[FramePair], now_ns: int) -> list[Job]:
+        jobs = []
+        for pair in pairs:
+            self._paired(pair)
+            self._skew.pair(pair.skew_ns + int(self._values['sync.thermal_offset_ms'] * 1e6))
+            if self._monitor.pair(pair.thermal.stamp_ns, pair.rgb.stamp_ns, now_ns):
+                jobs.append(Job(Mode.FUSED, now_ns, pair=pair))
+            else:
+                self._dropped('pair', 'late', 1)
+        return jobs
+
+
+def _monitor(values: Mapping[str, Any], now_ns: int) -> HealthMonitor:
+    return HealthMonitor(
+        now_ns, timeout_ns=int(values['mode.timeout_s'] * 1e9),
+        recovery_pairs=values['mode.recovery_pairs'], reference=values['sync.reference'])
+
+
+def _freezes(values: Mapping[str, Any]) -> dict[str, FreezeDetector]:
+    return {camera: FreezeDetector(
+        repeats=values['thermal.freeze_repeats'],
+        max_age_ns=int(values['thermal.freeze_age_ms'] * 1e6)) for camera in STREAMS}
+
+
+def _skew(values: Mapping[str, Any]) -> SkewMonitor:
+    return SkewMonitor(int(values['sync.slop_ms'] * 1e6))
