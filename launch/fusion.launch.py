@@ -1,7 +1,10 @@
 """Start fusion_node, and rviz2 if asked, with the transport and memory settings it needs."""
 
+from pathlib import Path
+
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument
+from launch.actions import ExecuteProcess
 from launch.actions import OpaqueFunction
 from launch.actions import SetEnvironmentVariable
 from launch.conditions import IfCondition
@@ -10,6 +13,8 @@ from launch.substitutions import LaunchConfiguration
 from launch.substitutions import PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
+from uaafusion_ros.evaluation.replay.settings import read_settings
+from uaafusion_ros.launching import build_command
 
 ARGUMENTS = {
     'namespace': ('', 'Namespace of the node and of all its relative topics.'),
@@ -21,6 +26,8 @@ ARGUMENTS = {
         PathJoinSubstitution([FindPackageShare('uaafusion_ros'), 'config', 'fusion.yaml']),
         'Parameter file; see docs/parameters.md.'),
     'backend': ('', 'Runtime instead of engine.backend of the parameter file; empty keeps that.'),
+    'build_only': (
+        'false', 'Build the TensorRT engine that the parameter file asks for, then end.'),
     'rviz': ('false', 'Start rviz2 with thermal, RGB, fused image and overlay.'),
     'use_sim_time': ('false', 'Take the time from /clock, as when a bag is played.'),
     'log_level': ('info', 'Severity from which the node logs: debug, info, warn, error.'),
@@ -42,6 +49,10 @@ def _beside(images, info):
 
 
 def _nodes(context):
+    if LaunchConfiguration('build_only').perform(context).lower() == 'true':
+        values = read_settings(Path(LaunchConfiguration('params_file').perform(context)),
+                               {'sync.policy': 'nearest'})  # no matter here
+        return [ExecuteProcess(cmd=build_command(values), output='screen')]
     thermal = LaunchConfiguration('thermal_topic').perform(context)
     thermal_info = LaunchConfiguration('thermal_info_topic').perform(context)
     rgb = LaunchConfiguration('rgb_topic').perform(context)

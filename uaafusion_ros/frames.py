@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:  # a name for readers; the house's types import no room
+    from uaafusion_ros.imaging.registration import Roi
 
 
 @dataclass(frozen=True)
@@ -15,7 +19,8 @@ class Frame:
 
     `array` is a (possibly read-only, possibly strided) view of the message's bytes in the
     layout of `encoding` (see `imaging.encodings.view`); `stamp_ns` is the camera's stamp in
-    nanoseconds and is never altered.
+    nanoseconds and is never altered. A compressed image is 1xN bytes of its file, and
+    `encoding` as `imaging.compressed.Packed` names it.
     """
 
     array: np.ndarray
@@ -40,10 +45,12 @@ class FramePair:
 @dataclass(frozen=True)
 class FusionResult:
     """
-    What one pair became.
+    What one pair became, or one frame whose partner is missing.
 
     `fused` is uint8 HxWx3 RGB, `mask` uint8 HxW class ids, `confidence` uint8 HxW (255 = certain).
     All lie in the RGB frame's pixel grid; whose stamp they carry is the publisher's choice.
+    `mode` says what they were made of: FUSED, RGB_ONLY or THERMAL_ONLY. `overlap` is the rectangle
+    around what both cameras see, None where that is everything.
     `timings_ms` maps a stage name to its wall time in milliseconds, in the order they ran.
     """
 
@@ -51,3 +58,5 @@ class FusionResult:
     mask: np.ndarray
     confidence: np.ndarray
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    mode: str = 'FUSED'
+    overlap: Roi | None = None

@@ -2,49 +2,177 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import contextmanager
+from pathlib import Path
 import time
+from typing import Any
 from typing import Iterator
 
+import cv2
+import numpy as np
+
 from uaafusion_ros.engine.backend import Backend
+from uaafusion_ros.frames import Frame
 from uaafusion_ros.frames import FramePair
 from uaafusion_ros.frames import FusionResult
+from uaafusion_ros.imaging import compressed
 from uaafusion_ros.imaging import encodings
-from uaafusion_ros.imaging.registration import register
+from uaafusion_ros.imaging.radiometry import Radiometry
+from uaafusion_ros.imaging.registration import load
+from uaafusion_ros.imaging.registration import pass_through
+from uaafusion_ros.imaging.registration import Registered
+from uaafusion_ros.imaging.registration import Registration
+from uaafusion_ros.imaging.registration import Roi
+from uaafusion_ros.imaging.registration.drift import Drift
+from uaafusion_ros.imaging.registration.drift import DriftMonitor
+from uaafusion_ros.imaging.thermal import ThermalFacts
 from uaafusion_ros.imaging.thermal import ThermalScaler
+from uaafusion_ros.imaging.thermal import ThermalScaling
+
+_DRIFT_NS = 3_000_000_000  # of stamp time between two pairs that drift is measured on
 
 
 class FusionPipeline:
     """
     Turns pairs into results, the same way in the node, offline and in benchmarks.
 
-    Holds the thermal stream's brightness range, so one pipeline serves one camera pair and one
-    thread.
+    `registration` is that of 'resize' where none is given; it may be replaced at any time. Holds
+    the thermal stream's brightness range, so one pipeline serves one camera pair and one thread.
+    What it last saw of the thermal images is in `thermal_facts`, of the registration in `drift`;
+    any thread may read them. Drift is measured where `watch_drift` is set.
     """
 
-    def __init__(self, backend: Backend, *, registration_mode: str = 'resize',
-                 thermal_scaler: ThermalScaler | None = None) -> None:
+    def __init__(self, backend: Backend, *, registration: Registration | None = None,
+                 thermal_scaler: ThermalScaler | None = None, watch_drift: bool = False) -> None:
         self.backend = backend
-        self._mode = registration_mode
+        self.registration = registration or _SHARED_VIEW
         self._scaler = thermal_scaler or ThermalScaler()
+        self._rgb_size: tuple[int, int] | None = None
+        self._drift = DriftMonitor() if watch_drift else None
+        self._drift_ns = 0
+        self.thermal_facts: ThermalFacts | None = None
+        self.drift: Drift | None = None
 
     def process(self, pair: FramePair) -> FusionResult:
         """
         Fuse and segment a pair, in the RGB frame's pixel grid.
 
-        Raises EncodingError, RegistrationError or EngineError.
+        Where the thermal camera sees nothing, the fused image is the RGB image. Raises
+        EncodingError, RegistrationError or EngineError.
         """
         timings: dict[str, float] = {}
         with _timed(timings, 'convert'):
-            rgb = encodings.to_rgb8(pair.rgb.array, pair.rgb.encoding)
-            thermal = encodings.to_thermal(pair.thermal.array, pair.thermal.encoding)
+            rgb = _rgb(pair.rgb)
+            thermal = _thermal(pair.thermal)
         with _timed(timings, 'thermal'):
-            thermal = self._scaler.scale(thermal).image
+            thermal = self._scaled(thermal, pair.thermal.stamp_ns)
         with _timed(timings, 'register'):
-            thermal = register(thermal, rgb.shape[:2], self._mode)
+            self._rgb_size = rgb.shape[:2]
+            registered = self.registration.apply(thermal, self._rgb_size)
         with _timed(timings, 'infer'):
-            output = self.backend.infer(rgb, thermal)
-        return FusionResult(output.fused, output.mask, output.confidence, timings)
+            output = self.backend.infer(rgb, registered.image)
+        fused = output.fused
+        if registered.valid is not None:
+            with _timed(timings, 'blend'):
+                fused = pass_through(fused, rgb, registered.valid)
+        self._watch_drift(pair.rgb.stamp_ns, rgb, registered)
+        return FusionResult(fused, output.mask, output.confidence, timings,
+                            overlap=registered.overlap)
+
+    def process_alone(self, camera: str, frame: Frame) -> FusionResult:
+        """
+        Return what one camera gives while the other is missing; `camera` is 'thermal' or 'rgb'.
+
+        RGB alone passes through as it is, and the network segments it with its own luma in the
+        place of thermal. Thermal alone becomes gray and is segmented with that gray in the place
+        of RGB; it lies in the RGB grid if a pair has been seen, else in its own. Raises
+        EncodingError, RegistrationError or EngineError.
+        """
+        timings: dict[str, float] = {}
+        if camera == 'rgb':
+            with _timed(timings, 'convert'):
+                rgb = _rgb(frame)
+                luma = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+            with _timed(timings, 'infer'):
+                output = self.backend.infer(rgb, luma)
+            return FusionResult(rgb, output.mask, output.confidence, timings, 'RGB_ONLY')
+        with _timed(timings, 'convert'):
+            thermal = _thermal(frame)
+        with _timed(timings, 'thermal'):
+            seen = Registered(self._scaled(thermal, frame.stamp_ns))
+        if self._rgb_size is not None:
+            with _timed(timings, 'register'):
+                seen = self.registration.apply(seen.image, self._rgb_size)
+        gray = cv2.merge((seen.image,) * 3)
+        with _timed(timings, 'infer'):
+            output = self.backend.infer(gray, seen.image)
+        mask, confidence = output.mask, output.confidence
+        if seen.valid is not None:
+            unseen = seen.valid == 0
+            mask[unseen] = confidence[unseen] = 0
+        return FusionResult(gray, mask, confidence, timings, 'THERMAL_ONLY', seen.overlap)
+
+    def overlap(self, thermal_size: tuple[int, int], rgb_size: tuple[int, int]) -> Roi | None:
+        """
+        Return the rectangle around what both cameras see, None where that is everything.
+
+        Sizes are (height, width). Raises RegistrationError.
+        """
+        return self.registration.apply(np.zeros(thermal_size, np.uint8), rgb_size).overlap
+
+
+    def _scaled(self, thermal: np.ndarray, stamp_ns: int) -> np.ndarray:
+        scaled = self._scaler.scale(thermal, stamp_ns)
+        self.thermal_facts = scaled.facts
+        return scaled.image
+
+    def _watch_drift(self, stamp_ns: int, rgb: np.ndarray, registered: Registered) -> None:
+        if self._drift is None or abs(stamp_ns - self._drift_ns) < _DRIFT_NS:
+            return
+        self._drift_ns = stamp_ns
+        luma = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+        self.drift = self._drift.update(registered.image, luma, registered.valid)
+
+
+_SHARED_VIEW = load('resize')
+
+
+def make_pipeline(backend: Backend, values: Mapping[str, Any], *,
+                  registration: Registration | None = None,
+                  watch_drift: bool = False) -> FusionPipeline:
+    """
+    Return the pipeline that the parameters in config/fusion.yaml describe.
+
+    `values` holds them by full name. `registration` replaces that of the parameters. Raises
+    ParameterError or RegistrationError.
+    """
+    if registration is None:
+        file = values['registration.file']
+        registration = load(values['registration.mode'], file=Path(file) if file else None)
+    mode = values['thermal.scaling']
+    low, high = values['thermal.range' if mode == 'fixed' else 'thermal.percentiles']
+    return FusionPipeline(
+        backend, registration=registration, watch_drift=watch_drift,
+        thermal_scaler=ThermalScaler(ThermalScaling(
+            mode=mode, low=low, high=high, smoothing=values['thermal.smoothing_s'],
+            polarity=values['thermal.polarity'], clahe_clip=values['thermal.clahe_clip'],
+            radiometry=Radiometry(values['thermal.unit'], values['thermal.gain'],
+                                  values['thermal.offset']))))
+
+
+def _rgb(frame: Frame) -> np.ndarray:
+    return encodings.to_rgb8(*_pixels(frame))
+
+
+def _thermal(frame: Frame) -> np.ndarray:
+    return encodings.to_thermal(*_pixels(frame))
+
+
+def _pixels(frame: Frame) -> tuple[np.ndarray, str]:
+    if compressed.is_compressed(frame.encoding):
+        return compressed.decode(frame.array, frame.encoding)
+    return frame.array, frame.encoding
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The launch file and the view and transport configurations agree with the node."""
+"""The launch files and the view and transport configurations agree with the node."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from pathlib import Path
 import py_compile
 from xml.etree import ElementTree
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 VIEWED = {'thermal/image_raw', 'rgb/image_raw', 'fused/image', 'segmentation/overlay'}
 LAUNCH = ROOT / 'launch/fusion.launch.py'
+MULTI = ROOT / 'launch/multi_fusion.launch.py'
 
 
 def _calls(tree: ast.AST, name: str) -> list[ast.Call]:
@@ -20,17 +22,22 @@ def _calls(tree: ast.AST, name: str) -> list[ast.Call]:
             and isinstance(node.func, ast.Name) and node.func.id == name]
 
 
-def test_every_launch_argument_is_declared_described_and_used(tmp_path):
+@pytest.mark.parametrize('file, least', [
+    (LAUNCH, {'namespace', 'thermal_topic', 'rgb_topic', 'params_file', 'backend', 'build_only',
+              'rviz', 'use_sim_time', 'log_level'}),
+    (MULTI, {'cameras', 'backend', 'use_sim_time', 'log_level'})])
+def test_every_launch_argument_is_declared_described_and_used(file, least, tmp_path):
     """The table of arguments holds a sentence for each, and no configuration is undeclared."""
-    py_compile.compile(str(LAUNCH), cfile=str(tmp_path / 'launch.pyc'), doraise=True)
-    tree = ast.parse(LAUNCH.read_text())
+    py_compile.compile(str(file), cfile=str(tmp_path / 'launch.pyc'), doraise=True)
+    tree = ast.parse(file.read_text())
     table = next(node.value for node in tree.body if isinstance(node, ast.Assign)
                  and node.targets[0].id == 'ARGUMENTS')
     described = {key.value: value.elts[1].value for key, value in zip(table.keys, table.values)}
-    used = {call.args[0].value for call in _calls(tree, 'LaunchConfiguration')}
-    assert used == set(described)
-    assert {'namespace', 'thermal_topic', 'rgb_topic', 'params_file', 'backend', 'rviz',
-            'use_sim_time', 'log_level'} <= used
+    used = {call.args[0].value for call in _calls(tree, 'LaunchConfiguration')
+            if isinstance(call.args[0], ast.Constant)}
+    used |= {item.value for loop in ast.walk(tree) if isinstance(loop, ast.DictComp)
+             for item in ast.walk(loop.generators[0].iter) if isinstance(item, ast.Constant)}
+    assert used == set(described) and least <= used
     assert all(text.endswith('.') and len(text) > 15 for text in described.values())
 
 

@@ -2,22 +2,28 @@
 
 from array import array as byte_array
 
+import cv2
 import numpy as np
 import pytest
 
 from uaafusion_ros.errors import EncodingError
+from uaafusion_ros.imaging import compressed
 from uaafusion_ros.imaging.encodings import ENCODINGS
 from uaafusion_ros.imaging.encodings import to_rgb8
 from uaafusion_ros.imaging.encodings import to_thermal
+from uaafusion_ros.imaging.registration import Roi
 
 pytest.importorskip('sensor_msgs.msg')
 from sensor_msgs.msg import CameraInfo  # noqa: E402
+from sensor_msgs.msg import CompressedImage  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 
 from uaafusion_ros.nodes.messages import camera_info_for  # noqa: E402
+from uaafusion_ros.nodes.messages import frame_from_compressed  # noqa: E402
 from uaafusion_ros.nodes.messages import frame_from_image  # noqa: E402
 from uaafusion_ros.nodes.messages import image_from_array  # noqa: E402
 from uaafusion_ros.nodes.messages import image_size  # noqa: E402
+from uaafusion_ros.nodes.messages import jpeg_from_array  # noqa: E402
 from uaafusion_ros.nodes.messages import ns_from_stamp  # noqa: E402
 from uaafusion_ros.nodes.messages import stamp_from_ns  # noqa: E402
 
@@ -129,11 +135,43 @@ def test_camera_info_has_the_reference_stamp_and_the_original_keeps_its_own():
     info.k[0] = 525.0
     info.header.stamp = stamp_from_ns(5)
     info.header.frame_id = 'rgb'
-    answer = camera_info_for(info, STAMP_NS, 'thermal')
+    answer = camera_info_for(info, STAMP_NS, 'thermal', None)
     assert (ns_from_stamp(answer.header.stamp), answer.header.frame_id) == (STAMP_NS, 'thermal')
     assert (ns_from_stamp(info.header.stamp), info.header.frame_id) == (5, 'rgb')
     answer.header = info.header
     assert answer == info
+
+
+def test_camera_info_names_the_region_that_both_cameras_see():
+    info = CameraInfo(width=640, height=480)
+    roi = camera_info_for(info, STAMP_NS, 'rgb', Roi(10, 20, 300, 200)).roi
+    assert (roi.x_offset, roi.y_offset, roi.width, roi.height) == (10, 20, 300, 200)
+    assert not roi.do_rectify and info.roi.width == 0
+
+
+def test_a_compressed_message_is_checked_and_kept_packed():
+    image = np.arange(6 * 8, dtype=np.uint16).reshape(6, 8) * 900
+    msg = CompressedImage(format='mono16; png compressed ')
+    msg.header.stamp, msg.header.frame_id = stamp_from_ns(STAMP_NS), 'thermal'
+    msg.data = cv2.imencode('.png', image)[1].tobytes()
+    frame = frame_from_compressed(msg)
+    assert (frame.stamp_ns, frame.frame_id, frame.encoding) == (STAMP_NS, 'thermal', 'png')
+    assert image_size(frame) == (6, 8) and not frame.array.flags.writeable
+    np.testing.assert_array_equal(compressed.decode(frame.array, frame.encoding)[0], image)
+    with pytest.raises(EncodingError, match='more than 47 pixels'):
+        frame_from_compressed(msg, max_pixels=47)
+    msg.data = msg.data[:-3]
+    with pytest.raises(EncodingError, match='no end'):
+        frame_from_compressed(msg)
+
+
+def test_jpeg_output_reads_back():
+    rgb = np.full((6, 8, 3), (200, 90, 20), np.uint8)
+    msg = jpeg_from_array(rgb, 95, STAMP_NS, 'rgb')
+    assert (msg.format, msg.header.frame_id) == ('rgb8; jpeg compressed bgr8', 'rgb')
+    frame = frame_from_compressed(msg)
+    array, encoding = compressed.decode(frame.array, frame.encoding)
+    assert encoding == 'bgr8' and np.abs(array[..., ::-1].astype(int) - rgb).max() < 6
 
 
 def as_cv_bridge_reads(msg, desired):

@@ -12,8 +12,8 @@ pytest.importorskip('rclpy')
 
 from uaafusion_ros.errors import DependencyError  # noqa: E402
 from uaafusion_ros.frames import Frame  # noqa: E402
-from uaafusion_ros.nodes.parameters import DEFAULTS  # noqa: E402
 from uaafusion_ros.nodes.synchronizer import make_synchronizer  # noqa: E402
+from uaafusion_ros.parameters.table import DEFAULTS  # noqa: E402
 
 pytestmark = pytest.mark.ros
 MS = 1_000_000

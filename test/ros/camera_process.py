@@ -13,12 +13,14 @@ import signal
 import sys
 import time
 
+import cv2
 import numpy as np
 import rclpy
 from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
 
 from uaafusion_ros.nodes.messages import image_from_array
@@ -53,7 +55,20 @@ def padded(msg: Image, extra: int) -> Image:
     return msg
 
 
-def spoil(msg: Image, fault: str) -> Image:
+def packed(msg: Image, container: str) -> CompressedImage:
+    """Return the message as image_transport's compressed plugin would publish it."""
+    array = np.frombuffer(msg.data, np.uint16 if msg.encoding == 'mono16' else np.uint8)
+    array = array.reshape((msg.height, msg.width, -1))
+    if msg.encoding == 'rgb8':
+        array = array[..., ::-1]
+    inside = 'bgr8' if array.shape[2] == 3 else ''
+    answer = CompressedImage(
+        header=msg.header, format=f'{msg.encoding}; {container} compressed {inside}')
+    answer.data = cv2.imencode(f'.{container}', array)[1].tobytes()
+    return answer
+
+
+def spoil(msg: Image | CompressedImage, fault: str) -> Image | CompressedImage:
     """Return the message with one defect."""
     if fault == 'encoding':
         msg.encoding = 'jpeg2000'
@@ -77,6 +92,8 @@ def main() -> int:
     parser.add_argument('--thermal-size', type=int, nargs=2, help='that of RGB where not given')
     parser.add_argument('--thermal-encoding', default='mono8')
     parser.add_argument('--rgb-encoding', default='rgb8')
+    parser.add_argument('--compress', choices=('jpeg', 'png'),
+                        help='publish <topic>/compressed; thermal is always png')
     parser.add_argument('--padding', type=int, default=0, help='bytes after each row')
     parser.add_argument('--fault', choices=FAULTS, default='none')
     parser.add_argument('--fault-every', type=int, default=1, help='spoil each n-th RGB image')
@@ -93,7 +110,8 @@ def main() -> int:
     node = rclpy.create_node('camera', namespace=args.namespace)
     qos = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE if args.reliable
                      else ReliabilityPolicy.BEST_EFFORT)
-    topics = {name: node.create_publisher(Image, f'{name}/image_raw', qos)
+    kind, suffix = (CompressedImage, '/compressed') if args.compress else (Image, '')
+    topics = {name: node.create_publisher(kind, f'{name}/image_raw{suffix}', qos)
               for name in ('thermal', 'rgb')}
     infos = {name: node.create_publisher(CameraInfo, f'{name}/camera_info', qos)
              for name in ('thermal', 'rgb')} if args.info else {}
@@ -112,14 +130,18 @@ def main() -> int:
     start = time.monotonic()
     while not stopped and (not args.count or sent < args.count):
         stamp_ns = time.time_ns()
-        first = image_from_array(rgb, args.rgb_encoding, stamp_ns, args.frame)
+        # No sensor repeats itself bit for bit.
+        first = image_from_array(rgb + (sent % 2), args.rgb_encoding, stamp_ns, args.frame)
+        second = image_from_array(
+            thermal + (sent % 2), args.thermal_encoding, stamp_ns, 'thermal_optical')
         if args.padding:
             first = padded(first, args.padding)
+        if args.compress:
+            first, second = packed(first, args.compress), packed(second, 'png')
         if sent % args.fault_every == 0:
             first = spoil(first, args.fault)
         topics['rgb'].publish(first)
-        topics['thermal'].publish(
-            image_from_array(thermal, args.thermal_encoding, stamp_ns, 'thermal_optical'))
+        topics['thermal'].publish(second)
         for name, publisher in infos.items():
             info = CameraInfo(width=args.size[0], height=args.size[1])
             info.header.stamp = stamp_from_ns(stamp_ns)

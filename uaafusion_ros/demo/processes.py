@@ -15,6 +15,7 @@ import sys
 from threading import Thread
 from typing import Mapping
 
+from uaafusion_ros import share
 from uaafusion_ros.errors import DependencyError
 
 _GRACE_S = 5.0
@@ -76,6 +77,21 @@ def check_ros(environment: Mapping[str, str]) -> None:
             f'{sys.executable} cannot import rclpy ({last[0]}); source a ROS 2 setup file, or run '
             '`pip install ros-rclpy ros-common-interfaces ros-rmw-fastrtps-cpp`; '
             '`uaafusion fuse` works without ROS')
+
+
+def private_ros(log_folder: Path) -> dict[str, str]:
+    """
+    Return the `ros_environment` of a free domain with the package's own transport profile.
+
+    Raises DependencyError where the profile or ROS is missing.
+    """
+    try:
+        profile = share.path('config', 'fastdds.xml')
+    except FileNotFoundError as error:
+        raise DependencyError(f'{error}; install the package again') from error
+    environment = ros_environment(free_domain(), profile, log_folder)
+    check_ros(environment)
+    return environment
 
 
 class Process:

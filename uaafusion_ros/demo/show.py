@@ -12,17 +12,14 @@ from typing import Iterable
 
 from tqdm import tqdm
 
-from uaafusion_ros import share
 from uaafusion_ros.demo.outcome import Arrival
 from uaafusion_ros.demo.outcome import Outcome
 from uaafusion_ros.demo.outcome import pair_up
 from uaafusion_ros.demo.outcome import Sent
 from uaafusion_ros.demo.outcome import settle
-from uaafusion_ros.demo.processes import check_ros
-from uaafusion_ros.demo.processes import free_domain
 from uaafusion_ros.demo.processes import interrupt_on_termination
+from uaafusion_ros.demo.processes import private_ros
 from uaafusion_ros.demo.processes import Process
-from uaafusion_ros.demo.processes import ros_environment
 from uaafusion_ros.demo.scene import OUTPUT_SIZE
 from uaafusion_ros.demo.source import load_stills
 from uaafusion_ros.demo.source import Shot
@@ -30,7 +27,6 @@ from uaafusion_ros.demo.source import write_bag
 from uaafusion_ros.demo.topics import RGB_TOPIC
 from uaafusion_ros.demo.topics import THERMAL_TOPIC
 from uaafusion_ros.errors import BagError
-from uaafusion_ros.errors import DependencyError
 from uaafusion_ros.errors import EngineError
 
 _START_LIMIT_S = 60.0
@@ -92,12 +88,7 @@ def run_show(folder: Path, rate: float, seconds: float, preset: str, backend: st
     log = folder / 'log'
     log.mkdir(parents=True, exist_ok=True)
     input_bag, output_bag = fresh_bag(folder / 'bag_in'), fresh_bag(folder / 'bag_out')
-    try:
-        profile = share.path('config', 'fastdds.xml')
-    except FileNotFoundError as error:
-        raise DependencyError(f'{error}; install the package again') from error
-    environment = ros_environment(free_domain(), profile, log.resolve())
-    check_ros(environment)
+    environment = private_ros(log.resolve())
     stills = load_stills()
     with tqdm(total=max(len(stills), round(rate * seconds)), unit='pair', smoothing=0) as bar:
         bar.set_description('writing the bag')

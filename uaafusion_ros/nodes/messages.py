@@ -8,14 +8,18 @@ import copy
 from builtin_interfaces.msg import Time
 import numpy as np
 from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
+from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
 from uaafusion_ros.frames import Frame
+from uaafusion_ros.imaging import compressed
 from uaafusion_ros.imaging.encodings import encode
 from uaafusion_ros.imaging.encodings import lookup
 from uaafusion_ros.imaging.encodings import MAX_PIXELS
 from uaafusion_ros.imaging.encodings import view
+from uaafusion_ros.imaging.registration import Roi
 
 _NS_PER_S = 1_000_000_000
 
@@ -47,10 +51,37 @@ def frame_from_image(msg: Image, max_pixels: int = MAX_PIXELS) -> Frame:
         encoding=lookup(msg.encoding).name)
 
 
+def frame_from_compressed(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> Frame:
+    """
+    Return a frame whose array is a read-only view of the message's JPEG or PNG file, 1xN uint8.
+
+    The file is checked but not decoded (see `imaging.compressed`). Raises EncodingError.
+    """
+    packed = compressed.inspect(msg.data, msg.format, max_pixels)
+    array = np.frombuffer(msg.data, np.uint8)[np.newaxis]
+    array.flags.writeable = False
+    return Frame(array=array, stamp_ns=ns_from_stamp(msg.header.stamp),
+                 frame_id=msg.header.frame_id, encoding=packed.encoding)
+
+
 def image_size(frame: Frame) -> tuple[int, int]:
-    """Return height and width of a frame's image, which may have fewer rows than its array."""
+    """Return height and width of a frame's image, which may have another shape than its array."""
+    if compressed.is_compressed(frame.encoding):
+        return compressed.size(frame.array)
     rows, per_rows = lookup(frame.encoding).rows
     return frame.array.shape[0] * per_rows // rows, frame.array.shape[1]
+
+
+def jpeg_from_array(
+    rgb: np.ndarray, quality: int, stamp_ns: int, frame_id: str
+) -> CompressedImage:
+    """Return the message of a uint8 HxWx3 RGB image as JPEG, as image_transport would fill it."""
+    data = byte_array('B')
+    data.frombytes(compressed.encode_jpeg(rgb, quality))
+    msg = CompressedImage(format='rgb8; jpeg compressed bgr8')
+    msg.header = _header(stamp_ns, frame_id)
+    msg.data = data
+    return msg
 
 
 def image_from_array(array: np.ndarray, encoding: str, stamp_ns: int, frame_id: str) -> Image:
@@ -74,10 +105,19 @@ def image_from_array(array: np.ndarray, encoding: str, stamp_ns: int, frame_id: 
     return msg
 
 
-def camera_info_for(info: CameraInfo, stamp_ns: int, frame_id: str) -> CameraInfo:
-    """Return a copy of a calibration with another header; the calibration itself is shared."""
+def camera_info_for(
+    info: CameraInfo, stamp_ns: int, frame_id: str, region: Roi | None
+) -> CameraInfo:
+    """
+    Return a copy of a calibration with another header; the calibration itself is shared.
+
+    `region`, where given, becomes the region of interest.
+    """
     answer = copy.copy(info)
     answer.header = _header(stamp_ns, frame_id)
+    if region is not None:
+        answer.roi = RegionOfInterest(
+            x_offset=region.x, y_offset=region.y, width=region.width, height=region.height)
     return answer
 
 

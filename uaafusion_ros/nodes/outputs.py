@@ -1,4 +1,4 @@
-"""The four outputs of the node, made only where somebody listens."""
+"""The outputs of the node, made only where somebody listens."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ from typing import Any
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
 
 from uaafusion_ros.frames import Frame
 from uaafusion_ros.frames import FusionResult
 from uaafusion_ros.imaging.color import overlay
+from uaafusion_ros.imaging.registration import Roi
 from uaafusion_ros.nodes import qos
 from uaafusion_ros.nodes.messages import camera_info_for
 from uaafusion_ros.nodes.messages import image_from_array
+from uaafusion_ros.nodes.messages import jpeg_from_array
 
 INFO = 'fused/camera_info'
-TOPICS = {'fused/image': Image, 'segmentation/mask': Image, 'segmentation/overlay': Image,
-          INFO: CameraInfo}
+TOPICS = {'fused/image': Image, 'fused/image/compressed': CompressedImage,
+          'segmentation/mask': Image, 'segmentation/overlay': Image, INFO: CameraInfo}
 
 
 class Outputs:
     """
-    Lifecycle publishers of fused image, mask, overlay and calibration.
+    Lifecycle publishers of fused image (raw and JPEG), mask, overlay and calibration.
 
     Made and destroyed on the executor's thread; `wanted` and `publish` serve the worker.
     """
@@ -49,34 +52,40 @@ class Outputs:
                 if publisher.get_subscription_count()}
 
     def publish_images(
-        self, wanted: set[str], result: FusionResult, reference: Frame,
-        palette: np.ndarray, alpha: float
+        self, wanted: set[str], result: FusionResult, reference: Frame, palette: np.ndarray,
+        values: Mapping[str, Any]
     ) -> None:
         """
         Publish the `wanted` images with stamp and frame_id of the `reference` frame.
 
-        `palette` (uint8 Nx3) and `alpha` make the overlay.
+        `palette` (uint8 Nx3) and the parameter overlay.alpha make the overlay,
+        output.jpeg_quality the compressed image.
         """
         header = (reference.stamp_ns, reference.frame_id)
-        images = {
-            'fused/image': ('rgb8', lambda: result.fused),
-            'segmentation/mask': ('mono8', lambda: result.mask),
-            'segmentation/overlay': (
-                'rgb8', lambda: overlay(result.fused, result.mask, palette, alpha))}
-        for topic, (encoding, make) in images.items():
+        makers = {
+            'fused/image': lambda: image_from_array(result.fused, 'rgb8', *header),
+            'fused/image/compressed': lambda: jpeg_from_array(
+                result.fused, values['output.jpeg_quality'], *header),
+            'segmentation/mask': lambda: image_from_array(result.mask, 'mono8', *header),
+            'segmentation/overlay': lambda: image_from_array(
+                overlay(result.fused, result.mask, palette, values['overlay.alpha']),
+                'rgb8', *header)}
+        for topic, make in makers.items():
             if topic in wanted:
-                self._publishers[topic].publish(image_from_array(make(), encoding, *header))
+                self._publishers[topic].publish(make())
 
-    def publish_info(self, info: CameraInfo, reference: Frame, size: tuple[int, int]) -> None:
+    def publish_info(
+        self, info: CameraInfo, reference: Frame, size: tuple[int, int], overlap: Roi | None
+    ) -> None:
         """
         Publish the calibration of the reference camera with the `reference` frame's header.
 
-        It is withheld with a warning while its size is not `size`, the fused image's height
-        and width.
+        Its region of interest is `overlap`, where that is not None. It is withheld with a
+        warning while its size is not `size`, the fused image's height and width.
         """
         if (info.height, info.width) == size:
             self._publishers[INFO].publish(
-                camera_info_for(info, reference.stamp_ns, reference.frame_id))
+                camera_info_for(info, reference.stamp_ns, reference.frame_id, overlap))
         else:
             self._warn(
                 f'{INFO} withheld: that of the reference camera is for '

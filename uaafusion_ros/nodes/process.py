@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 from threading import Event
+from threading import Thread
+import time
 from typing import Protocol
 
 import rclpy
@@ -14,9 +16,10 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.signals import SignalHandlerOptions
 
-from uaafusion_ros.nodes.diagnostics import said
+from uaafusion_ros.nodes.voice import said
 
-_STOP_S = 1.5  # for the work at hand when a signal ends the process
+_STOP_S = 1.0  # for the work at hand when a signal ends the process
+_END_S = 1.5   # for all of the end; two seconds are promised, and a busy machine is slow
 
 
 class Runnable(Protocol):
@@ -30,7 +33,12 @@ class Runnable(Protocol):
 
 
 def run(make_node: Callable[[], Runnable], args: list[str] | None) -> int:
-    """Run a node until SIGINT or SIGTERM; return the exit code, 2 for wrong arguments."""
+    """
+    Run a node until SIGINT or SIGTERM; return the exit code, 2 for wrong arguments.
+
+    The process ends within two seconds of the first signal, with code 0, whatever the node does.
+    To be called once, by the main thread, as the last thing the process does.
+    """
     stopped = Event()
     # Own handlers, because those of rclpy shut the context down while the worker publishes.
     try:
@@ -41,6 +49,7 @@ def run(make_node: Callable[[], Runnable], args: list[str] | None) -> int:
         return 2
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
+    _end_in_time()
     node = make_node()
     executor = SingleThreadedExecutor()
     executor.add_node(node)
@@ -54,9 +63,33 @@ def run(make_node: Callable[[], Runnable], args: list[str] | None) -> int:
     executor.shutdown()
     node.destroy_node()
     rclpy.shutdown()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # An ending interpreter restores the defaults, by which one more Ctrl-C would kill it;
+        # what is ignored stays ignored.
+        signal.signal(number, signal.SIG_IGN)
     if not ended:
         # The interpreter would tear the runtime down under the inference that still uses it.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
     return 0
+
+
+def _end_in_time() -> None:
+    """
+    From now on, end the process `_END_S` after its first signal at the latest.
+
+    Python runs signal handlers between two steps of the main thread, which native code, such as
+    a model being compiled, may keep from taking any for seconds. The byte for the wakeup
+    descriptor is written at once, and a thread of its own reads it.
+    """
+    heard, written = os.pipe()
+    os.set_blocking(written, False)
+    signal.set_wakeup_fd(written, warn_on_full_buffer=False)
+
+    def watch() -> None:
+        os.read(heard, 1)
+        time.sleep(_END_S)
+        os._exit(0)  # nothing is flushed: a reader that has stopped would hold this thread, too
+
+    Thread(target=watch, name='end_in_time', daemon=True).start()

@@ -37,8 +37,10 @@ def output_events(topic: str, warn: Callable[[str], None]) -> PublisherEventCall
 
     def incompatible(event: Any) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)
-        mend = ('set qos.output_reliability to reliable here or ask best effort there'
-                if policy == 'RELIABILITY' else f'change {policy} of the subscriber')
+        mend = ('the publisher is best effort, the subscriber reliable: set '
+                'qos.output_reliability to reliable here or ask best effort there'
+                if policy == 'RELIABILITY' else
+                f'change {policy} of the subscriber; outputs are volatile, nothing is kept for it')
         warn(f'{topic}: a subscriber asks an incompatible {policy}, nothing reaches it; {mend}')
 
     return PublisherEventCallbacks(incompatible_qos=incompatible)
@@ -46,28 +48,31 @@ def output_events(topic: str, warn: Callable[[str], None]) -> PublisherEventCall
 
 def _mend_input(policy: str) -> str:
     if policy == 'RELIABILITY':
-        return 'set qos.input_reliability to best_effort here or make the camera reliable'
+        return ('the publisher is best effort, this subscriber reliable: set '
+                'qos.input_reliability to best_effort here or make the camera reliable')
     return f'change {policy} of the publisher'
 
 
-def silence(topic: str, seconds: float, wanted: QoSProfile, publishers: list[Any]) -> str:
+def cause_of_silence(wanted: QoSProfile, publishers: list[Any], elsewhere: str = '') -> str:
     """
-    Explain why nothing arrived on `topic` for `seconds`.
+    Say why nothing arrives on a topic, and what to do.
 
-    `publishers` is the answer of `get_publishers_info_by_topic`.
+    `wanted` is the subscriber's profile, `publishers` the answer of
+    `get_publishers_info_by_topic`, `elsewhere` what to set if the camera is heard on another
+    topic.
     """
-    said = f'{topic}: no image for {seconds:.1f} s; '
     if not publishers:
-        return said + ('nobody publishes it: start the camera, or remap the topic or namespace '
-                       '(ros2 topic list), or check ROS_DOMAIN_ID')
+        return elsewhere or (
+            'nobody publishes it: start the camera, or remap the topic or namespace '
+            '(ros2 topic list), or check ROS_DOMAIN_ID')
     deaf = [item for item in publishers
             if wanted.reliability == ReliabilityPolicy.RELIABLE
             and item.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT]
     if len(deaf) == len(publishers):
-        return said + 'its publisher is best effort: ' + _mend_input('RELIABILITY')
-    return said + (f'{len(publishers)} publisher(s) exist: the camera has stalled, or its images '
-                   'do not fit the transport; start both sides with FASTDDS_DEFAULT_PROFILES_FILE '
-                   'set to config/fastdds.xml')
+        return 'its publisher is best effort: ' + _mend_input('RELIABILITY')
+    return (f'{len(publishers)} publisher(s) exist: the camera has stalled, or its images '
+            'do not fit the transport; start both sides with FASTDDS_DEFAULT_PROFILES_FILE '
+            'set to config/fastdds.xml')
 
 
 class SilenceWatch:

@@ -1,52 +1,21 @@
-"""The three pairing policies behind one interface."""
+"""The three pairing policies behind one interface; those of message_filters are here."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
 from collections.abc import Mapping
 import os
 from types import SimpleNamespace
 from typing import Any
-from typing import Protocol
 
 from uaafusion_ros.errors import DependencyError
 from uaafusion_ros.frames import Frame
 from uaafusion_ros.frames import FramePair
-from uaafusion_ros.nodes.diagnostics import CAMERAS
 from uaafusion_ros.nodes.messages import stamp_from_ns
-from uaafusion_ros.stream.pairing import Drop
-from uaafusion_ros.stream.pairing import NearestPairer
-from uaafusion_ros.stream.pairing import Pair
-
-Dropped = Callable[[str, str, int], None]
-
-_LEAST_HOLD_NS = 1_000_000_000
-
-
-class Synchronizer(Protocol):
-    """
-    Pair the frames of two cameras.
-
-    Pairs are returned, never passed to a callback, so that nothing of the caller's runs under
-    a lock. Every frame that will not be part of a pair is told to `dropped(camera, reason,
-    count)`, given at construction. Used by one thread.
-    """
-
-    def add(self, camera: str, frame: Frame, now_ns: int) -> list[FramePair]:
-        """Take a frame of 'thermal' or 'rgb' that arrived at `now_ns`; return new pairs."""
-
-    def poll(self, now_ns: int) -> list[FramePair]:
-        """Settle what has waited long enough; return new pairs."""
-
-    def reset(self, reason: Drop = Drop.RESET) -> list[FramePair]:
-        """Start anew; return what could still be paired and drop the rest for `reason`."""
-
-    def jump(self) -> str | None:
-        """Return the last time jump of a camera since the previous call, or None."""
-
-    def advice(self) -> str | None:
-        """Return what should be set differently, judged by the frames seen, or None."""
+from uaafusion_ros.nodes.tally import CAMERAS
+from uaafusion_ros.stream.nearest import Dropped
+from uaafusion_ros.stream.nearest import NearestSynchronizer
+from uaafusion_ros.stream.nearest import Synchronizer
+from uaafusion_ros.stream.timeline import Drop
 
 
 def make_synchronizer(values: Mapping[str, Any], dropped: Dropped) -> Synchronizer:
@@ -58,53 +27,6 @@ def make_synchronizer(values: Mapping[str, Any], dropped: Dropped) -> Synchroniz
     if values['sync.policy'] == 'nearest':
         return NearestSynchronizer(values, dropped)
     return FiltersSynchronizer(values, dropped)
-
-
-class NearestSynchronizer:
-    """Pair by the 'nearest' policy: `stream.pairing.NearestPairer`, its drops passed on."""
-
-    def __init__(self, values: Mapping[str, Any], dropped: Dropped) -> None:
-        """Take the slop, the waits and the offset from the parameters `values`."""
-        wait_ns = _ns(values['sync.max_wait_ms'])
-        self._dropped = dropped
-        self._told: Counter[tuple[str, str]] = Counter()
-        self._told_jumps = 0
-        self._pairer: NearestPairer[Frame] = NearestPairer(
-            slop_ns=_ns(values['sync.slop_ms']), max_wait_ns=wait_ns,
-            queue_size=values['sync.queue_size'], reference=values['sync.reference'],
-            thermal_offset_ns=_ns(values['sync.thermal_offset_ms']),
-            max_hold_ns=max(wait_ns, _LEAST_HOLD_NS))
-
-    def add(self, camera: str, frame: Frame, now_ns: int) -> list[FramePair]:
-        """Take a frame; return the pairs it decides."""
-        return self._settled(self._pairer.add(camera, frame.stamp_ns, frame, now_ns))
-
-    def poll(self, now_ns: int) -> list[FramePair]:
-        """Return the pairs whose wait is over."""
-        return self._settled(self._pairer.poll(now_ns))
-
-    def reset(self, reason: Drop = Drop.RESET) -> list[FramePair]:
-        """Start anew; return what could still be paired."""
-        return self._settled(self._pairer.reset(reason))
-
-    def jump(self) -> str | None:
-        """Say which camera's stamps jumped, and by how much."""
-        stats = self._pairer.stats
-        new, self._told_jumps = stats.jumps - self._told_jumps, stats.jumps
-        return stats.last_jump if new else None
-
-    def advice(self) -> str | None:
-        """Say so when the slop can pair neighbours."""
-        return self._pairer.advice()
-
-    def _settled(self, pairs: list[Pair[Frame]]) -> list[FramePair]:
-        for camera, reasons in self._pairer.stats.dropped.items():
-            for reason, count in reasons.items():
-                new = count - self._told[camera, reason.value]
-                if new:
-                    self._told[camera, reason.value] = count
-                    self._dropped(camera, reason.value, new)
-        return [FramePair(thermal=pair.thermal, rgb=pair.rgb) for pair in pairs]
 
 
 class FiltersSynchronizer:
@@ -144,7 +66,7 @@ class FiltersSynchronizer:
         """Take a frame; return the pairs it completes."""
         stamp_ns = frame.stamp_ns
         if camera == 'thermal':
-            stamp_ns += _ns(self._values['sync.thermal_offset_ms'])
+            stamp_ns += round(self._values['sync.thermal_offset_ms'] * 1e6)
         if stamp_ns < 0:
             self._dropped(camera, 'negative_stamp', 1)
             return []
@@ -178,10 +100,6 @@ class FiltersSynchronizer:
     def advice(self) -> str | None:
         """Return nothing: message_filters does not know the periods."""
         return None
-
-
-def _ns(milliseconds: float) -> int:
-    return round(milliseconds * 1e6)
 
 
 def _message_filters(policy: str) -> Any:

@@ -1,0 +1,93 @@
+"""The end of a node's process while something keeps its main thread, and in its last moments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from uaafusion_ros.demo.processes import free_domain
+from uaafusion_ros.demo.processes import ros_environment
+
+pytest.importorskip('rclpy')
+
+pytestmark = pytest.mark.ros
+ROOT = Path(__file__).resolve().parents[2]
+
+PROCESS = """
+import ctypes
+import os
+import signal
+import sys
+
+import rclpy
+from rclpy.node import Node
+
+from uaafusion_ros.nodes import process
+
+
+class Busy(Node):
+    def __init__(self):
+        super().__init__('busy')
+
+    def start(self):
+        print('started', flush=True)
+        if {stuck}:
+            library, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)
+            for _ in range(2):  # the second lock waits for the first, and no signal wakes it
+                library.pthread_mutex_lock(mutex)
+
+    def close(self, timeout_s):
+        return True
+
+
+class Last:
+    def __del__(self, kill=os.kill, pid=os.getpid(), number=signal.SIGINT):
+        kill(pid, number)
+
+
+last = Last()
+sys.exit(process.run(Busy, []))
+"""
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
+    """Return a function that starts the process, and kill what is left of it."""
+    started = []
+
+    def start(stuck: bool) -> subprocess.Popen:
+        started.append(subprocess.Popen(
+            [sys.executable, '-c', PROCESS.format(stuck=stuck)], cwd=ROOT, text=True,
+            env=ros_environment(free_domain(), ROOT / 'config/fastdds.xml', tmp_path),
+            stdout=subprocess.PIPE))
+        assert started[0].stdout.readline() == 'started\n'
+        return started[0]
+
+    yield start
+    for child in started:
+        child.kill()
+        child.communicate()
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_native_code_on_the_main_thread_does_not_delay_the_end(start, number):
+    child = start(stuck=True)
+    time.sleep(0.2)  # it is inside by now
+    began = time.monotonic()
+    child.send_signal(number)
+    assert child.wait(10.0) == 0
+    assert time.monotonic() - began <= 2.0
+
+
+def test_a_signal_while_the_interpreter_ends_is_no_harm(start):
+    """The process sends it to itself when its modules are torn down, after its last handlers."""
+    child = start(stuck=False)
+    child.send_signal(signal.SIGINT)
+    assert child.wait(10.0) == 0

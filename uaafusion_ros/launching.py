@@ -1,0 +1,77 @@
+"""What the launch files need beside launch itself: camera pairs from YAML, a build command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import difflib
+from pathlib import Path
+import sys
+from typing import Any
+
+import yaml
+
+from uaafusion_ros.errors import ParameterError
+
+# Arguments of fusion.launch.py that each pair may set for itself.
+PAIR_KEYS = ('namespace', 'thermal_topic', 'thermal_info_topic', 'rgb_topic', 'rgb_info_topic',
+             'params_file')
+_SIZE = (640, 480)
+
+
+def camera_pairs(path: Path) -> list[dict[str, str]]:
+    """
+    Read a file like config/cameras.yaml: a list `cameras` of mappings with keys of PAIR_KEYS.
+
+    Each needs a `namespace` of its own. A relative `params_file` lies beside the file. Raises
+    ParameterError that names the entry and what is wrong.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = ' '.join(str(error).split())
+        raise ParameterError(f'{path} is no list of camera pairs: {text}') from error
+    entries = content.get('cameras') if isinstance(content, dict) else None
+    if not isinstance(entries, list) or not entries:
+        raise ParameterError(
+            f'{path} has no list `cameras`; config/cameras.yaml shows how it is written')
+    pairs = [_pair(path, number, entry) for number, entry in enumerate(entries, 1)]
+    namespaces = [pair['namespace'].strip('/') for pair in pairs]
+    twice = sorted({name for name in namespaces if namespaces.count(name) > 1})
+    if twice:
+        raise ParameterError(
+            f'{path}: namespace {", ".join(twice)} is there twice; the nodes of two pairs would '
+            'publish on the same topics')
+    return pairs
+
+
+def _pair(path: Path, number: int, entry: Any) -> dict[str, str]:
+    where = f'{path}: camera pair {number}'
+    if not isinstance(entry, dict) or not entry.get('namespace'):
+        raise ParameterError(f'{where} needs at least a namespace')
+    for key, value in entry.items():
+        if key not in PAIR_KEYS:
+            near = difflib.get_close_matches(str(key), PAIR_KEYS, n=1)
+            raise ParameterError(f'{where} has the unknown key {key!r}; ' + (
+                f'did you mean {near[0]!r}?' if near else f'known are {", ".join(PAIR_KEYS)}'))
+        if not isinstance(value, str):
+            raise ParameterError(f'{where}: {key} is {value!r}; accepted is a text')
+    pair = dict(entry)
+    if pair.get('params_file'):
+        pair['params_file'] = str(path.parent / pair['params_file'])
+    return pair
+
+
+def build_command(values: Mapping[str, Any]) -> list[str]:
+    """
+    Return the command that builds the TensorRT engine which these parameters will ask for.
+
+    `values` holds the node's parameters by full name; without engine.warmup_size it is built for
+    640x480.
+    """
+    width, height = values['engine.warmup_size']
+    width, height = (width, height) if width and height else _SIZE
+    command = [sys.executable, '-m', 'uaafusion_ros.cli.main', 'build-engine',
+               '--size', f'{width}x{height}', '--precision', values['engine.precision']]
+    command += (['--model', values['model.path']] if values['model.path']
+                else ['--preset', values['model.preset']])
+    return command + (['--cache', values['engine.cache']] if values['engine.cache'] else [])

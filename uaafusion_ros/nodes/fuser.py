@@ -1,0 +1,93 @@
+"""The worker's side: a job in, messages out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Mapping
+import time
+from typing import Any
+
+from rclpy.clock import Clock
+from sensor_msgs.msg import CameraInfo
+
+from uaafusion_ros.frames import Frame
+from uaafusion_ros.frames import FusionResult
+from uaafusion_ros.nodes.diagnostics import Latencies
+from uaafusion_ros.nodes.messages import image_size
+from uaafusion_ros.nodes.outputs import INFO
+from uaafusion_ros.nodes.outputs import Outputs
+from uaafusion_ros.nodes.tally import Tally
+from uaafusion_ros.nodes.voice import said
+from uaafusion_ros.nodes.voice import Voice
+from uaafusion_ros.pipeline import FusionPipeline
+from uaafusion_ros.stream.flow import Job
+
+
+class Fuser:
+    """
+    Run the pipeline on each job and publish what somebody listens to.
+
+    Called by the worker's thread. `pipeline` may be replaced at any time; `values()` is the
+    parameters' snapshot and `info(camera)` a camera's newest calibration.
+    """
+
+    def __init__(
+        self, pipeline: FusionPipeline, outputs: Outputs, clock: Clock, tally: Tally,
+        latencies: Latencies, voice: Voice, values: Callable[[], Mapping[str, Any]],
+        info: Callable[[str], CameraInfo | None]
+    ) -> None:
+        """Publish by `outputs`; count, time and complain to the others."""
+        self.pipeline = pipeline
+        self._outputs = outputs
+        self._clock = clock
+        self._tally = tally
+        self._latencies = latencies
+        self._voice = voice
+        self._values = values
+        self._info = info
+
+    def work(self, job: Job) -> None:
+        """Fuse a pair, or show a frame alone; never raises."""
+        values = self._values()
+        camera = job.camera or values['sync.reference']
+        reference = job.reference(camera)
+        try:
+            result = self._publish(job, camera, reference, values)
+        except Exception as error:  # whatever a pair provokes, the next one deserves its chance
+            failed = f'dropped.{job.kind}.failed'
+            what = 'pair' if job.pair else f'{camera} image'
+            self._voice.error(f'{what} dropped: {said(error)}', failed)
+            self._tally.add(failed)
+            return
+        if result is None:
+            self._tally.add(f'dropped.{job.kind}.no_listener')
+            return
+        self._tally.add('fused' if job.pair else 'shown')
+        self._latencies.add('processing', (time.monotonic_ns() - job.decided_ns) / 1e6)
+        latency_ms = (self._clock.now().nanoseconds - reference.stamp_ns) / 1e6
+        if -1e3 <= latency_ms <= 60e3:  # beyond, a recorded stamp meets the clock of today
+            self._latencies.add('latency', latency_ms)
+        for stage, milliseconds in result.timings_ms.items():
+            self._latencies.add(f'stage.{stage}', milliseconds)
+
+    def _publish(
+        self, job: Job, camera: str, reference: Frame, values: Mapping[str, Any]
+    ) -> FusionResult | None:
+        wanted = self._outputs.wanted()
+        pipeline, result = self.pipeline, None
+        if wanted - {INFO}:
+            result = (pipeline.process(job.pair) if job.pair
+                      else pipeline.process_alone(camera, job.frame))
+            self._outputs.publish_images(
+                wanted, result, reference, pipeline.backend.spec.palette, values)
+        info = self._info(camera)
+        if INFO in wanted and info is not None:
+            if result is not None:
+                size, overlap = result.fused.shape[:2], result.overlap
+            elif job.pair:
+                size = image_size(job.pair.rgb)
+                overlap = pipeline.overlap(image_size(job.pair.thermal), size)
+            else:
+                size, overlap = image_size(reference), None
+            self._outputs.publish_info(info, reference, size, overlap)
+        return result

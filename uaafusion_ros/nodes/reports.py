@@ -1,0 +1,223 @@
+"""What the node tells about itself, from time to time: /diagnostics, and hints in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+import os
+from pathlib import Path
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.lifecycle import LifecycleNode
+
+from uaafusion_ros.engine.backend import Backend
+from uaafusion_ros.nodes.diagnostics import Latencies
+from uaafusion_ros.nodes.diagnostics import report
+from uaafusion_ros.nodes.diagnostics import status
+from uaafusion_ros.nodes.flow import Flow
+from uaafusion_ros.nodes.inputs import Inputs
+from uaafusion_ros.nodes.outputs import INFO
+from uaafusion_ros.nodes.outputs import Outputs
+from uaafusion_ros.nodes.steady import Steady
+from uaafusion_ros.nodes.tally import CAMERAS
+from uaafusion_ros.nodes.tally import Tally
+from uaafusion_ros.nodes.voice import recent
+from uaafusion_ros.nodes.voice import Voice
+from uaafusion_ros.pipeline import FusionPipeline
+from uaafusion_ros.stream.health import Mode
+from uaafusion_ros.stream.timeline import Drop
+
+_DRIFT_PAIRS, _DRIFT_SCORE = 10, 0.5
+_REFUSALS = ('malformed', Drop.ZERO_STAMP.value, Drop.FUTURE.value)
+_OF_PAIRS = ('paired', 'fused', 'in_flight', 'alone', 'shown', 'dropped.pair.', 'dropped.alone.')
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the node holds at the moment of a report; None is what it does not hold now."""
+
+    state: str
+    blocking_error: str
+    backend: Backend | None
+    pipeline: FusionPipeline | None
+    outputs: Outputs | None
+    inputs: Inputs | None
+    flow: Flow | None
+
+
+class Reports:
+    """Publish one status per concern on /diagnostics; used by the executor's thread."""
+
+    def __init__(
+        self, node: LifecycleNode, tally: Tally, latencies: Latencies, voice: Voice
+    ) -> None:
+        """Advertise /diagnostics."""
+        self._node = node
+        self._tally = tally
+        self._latencies = latencies
+        self._voice = voice
+        self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._before: Mapping[str, int] = {}
+        self._advised = False
+        self._progress = ''
+        self._drift, self._facts = Steady(), Steady()
+        self.activated()
+
+    def activated(self) -> None:
+        """Let the time begin anew that a camera has for its first calibration."""
+        self._active_since = time.monotonic()
+        self._info_missed = False
+
+    def publish(self, parts: Parts, values: Mapping[str, Any]) -> None:
+        """Report; `values` are the parameters."""
+        counts, before = self._tally.snapshot(), self._before
+        self._before = counts
+        self._publisher.publish(report(
+            self._node.get_clock().now().to_msg(), self._node.get_fully_qualified_name(), [
+                self._cameras(parts, values, counts, before),
+                self._pairs(parts, counts, before),
+                self._mode(parts, counts),
+                self._engine(parts, values),
+                self._registration(parts, values),
+                self._thermal(parts),
+                status('latency', self._latencies.values()),
+                status('memory', memory())]))
+
+    def _cameras(
+        self, parts: Parts, values: Mapping[str, Any], counts: Mapping[str, int],
+        before: Mapping[str, int]
+    ) -> DiagnosticStatus:
+        shown: dict[str, Any] = {
+            key: count for key, count in counts.items() if not key.startswith(_OF_PAIRS)}
+        warnings = []
+        if parts.inputs is not None:
+            shown.update((f'rate_hz.{camera}', f'{parts.inputs.rate_hz(camera):.2f}')
+                         for camera in CAMERAS)
+            silence = {camera: parts.inputs.silence_s(camera) for camera in CAMERAS}
+            shown.update((f'silence_s.{camera}', f'{silence[camera]:.2f}') for camera in CAMERAS)
+            silent = [camera for camera in CAMERAS if silence[camera] > values['input.timeout_s']]
+            if silent:
+                causes = [f'{camera}: {parts.inputs.cause_of_silence(camera)}'
+                          for camera in silent]
+                warnings.append(f'no image from {" and ".join(silent)} ({"; ".join(causes)})')
+            self._watch_info(parts, values)
+        for camera in CAMERAS:
+            for reason in _REFUSALS:
+                warnings += recent(f'dropped.{camera}.{reason}', counts, before, self._voice)
+        if parts.flow is not None:
+            skew = parts.flow.skew()
+            shown.update({f'age_ms.{camera}': f'{age:.2f}'
+                          for camera, age in skew.age_p50_ms.items()})
+            if skew.drift_ppm is not None:
+                shown['drift_ppm'] = f'{skew.drift_ppm:.1f}'
+            warnings += [text for text in (skew.advice, self._advice(parts.flow)) if text]
+        return status('cameras', shown, warning='; '.join(warnings))
+
+    def _advice(self, flow: Flow) -> str:
+        jump, advice = flow.jump(), flow.advice()
+        if jump is not None:
+            self._voice.warning(f'{jump}; pairing starts anew', 'time jump')
+        if advice is not None and not self._advised:
+            self._advised = True
+            self._node.get_logger().warning(advice)
+        return advice or ''
+
+    def _watch_info(self, parts: Parts, values: Mapping[str, Any]) -> None:
+        camera = values['sync.reference']
+        if (self._info_missed or camera in parts.inputs.infos
+                or time.monotonic() - self._active_since < values['input.timeout_s']
+                or INFO not in parts.outputs.wanted()):
+            return
+        self._info_missed = True
+        self._node.get_logger().warning(
+            f'{INFO} has a listener, but the reference camera sends no calibration on '
+            f'{self._node.resolve_topic_name(f"{camera}/camera_info")}; publish or remap it')
+
+    def _pairs(
+        self, parts: Parts, counts: Mapping[str, int], before: Mapping[str, int]
+    ) -> DiagnosticStatus:
+        shown: dict[str, Any] = {
+            key: count for key, count in counts.items() if key.startswith(_OF_PAIRS)}
+        if parts.flow is not None:
+            skew = parts.flow.skew()
+            shown['skew_ms.p50'] = f'{skew.skew_p50_ms:.2f}'
+            shown['skew_ms.p95'] = f'{skew.skew_p95_ms:.2f}'
+        problems = [parts.blocking_error] if parts.blocking_error else [
+            text for kind in ('pair', 'alone')
+            for text in recent(f'dropped.{kind}.failed', counts, before, self._voice)]
+        return status('pairs', shown, error='; '.join(problems))
+
+    def _mode(self, parts: Parts, counts: Mapping[str, int]) -> DiagnosticStatus:
+        shown: dict[str, Any] = {'state': parts.state, 'last_error': self._voice.last_error}
+        if parts.flow is None:
+            return status('mode', shown)
+        health = parts.flow.health()
+        shown.update({
+            'mode': health.mode.value, 'mode_changes': health.changes,
+            'mode_reason': health.reason,
+            'mode_for_s': f'{(time.monotonic_ns() - health.since_ns) / 1e9:.1f}'})
+        text = f'{health.mode.value}: {health.reason}'
+        if health.mode is Mode.STALE and any(counts[f'received.{name}'] for name in CAMERAS):
+            return status('mode', shown, error=text)
+        degraded = health.mode is not Mode.FUSED or health.rgb_frozen
+        return status('mode', shown, warning=text if degraded else '')
+
+    def _engine(self, parts: Parts, values: Mapping[str, Any]) -> DiagnosticStatus:
+        backend = parts.backend
+        if backend is None:
+            return status('engine', {'backend': '', 'model': _model(values)})
+        for note in backend.take_notes():
+            self._node.get_logger().info(note)
+        progress, self._progress = self._progress, backend.progress
+        if backend.progress and backend.progress != progress:
+            self._node.get_logger().info(f'building the engine: {backend.progress}')
+        building = (f'building: {backend.progress}; images run on another runtime meanwhile'
+                    if backend.progress else '')
+        return status('engine', {
+            'backend': backend.name, 'choice': backend.choice, 'model': _model(values),
+            'progress': backend.progress}, warning=backend.problem or building)
+
+    def _registration(self, parts: Parts, values: Mapping[str, Any]) -> DiagnosticStatus:
+        shown: dict[str, Any] = {'registration': values['registration.mode']}
+        if parts.pipeline is None:
+            return status('registration', shown)
+        drift, warning = parts.pipeline.drift, ''
+        if drift is not None:
+            x, y = drift.offset_px
+            shown.update({'drift_score': f'{drift.score:.2f}', 'drift_px': f'{x:+.1f} {y:+.1f}',
+                          'drift_pairs': drift.pairs})
+            if drift.pairs >= _DRIFT_PAIRS and drift.score > _DRIFT_SCORE:
+                warning = (f'the edges of both images fit best with thermal moved by {x:+.0f}, '
+                           f'{y:+.0f} pixels: calibrate again, or set registration.mode')
+        missing = getattr(parts.pipeline.registration, 'reason', '')
+        return status('registration', shown, warning='; '.join(filter(None, (
+            missing, self._drift.update(warning)))))
+
+    def _thermal(self, parts: Parts) -> DiagnosticStatus:
+        facts = None if parts.pipeline is None else parts.pipeline.thermal_facts
+        if facts is None:
+            return status('thermal', {})
+        return status('thermal', {
+            'thermal_unit': facts.unit, 'thermal_low': f'{facts.low:.6g}',
+            'thermal_high': f'{facts.high:.6g}', 'thermal_coldest': f'{facts.coldest:.6g}',
+            'thermal_hottest': f'{facts.hottest:.6g}', 'thermal_invalid': f'{facts.invalid:.4f}',
+            'thermal_saturated': f'{facts.saturated:.4f}',
+            'thermal_clipped': f'{facts.clipped:.4f}', 'thermal_dead_rows': facts.dead_rows,
+            'thermal_dead_columns': facts.dead_columns,
+        }, warning=self._facts.update(facts.advice))
+
+
+def memory() -> dict[str, str]:
+    """Return the process's resident memory in MB; empty where the system does not tell."""
+    try:
+        pages = int(Path('/proc/self/statm').read_text().split()[1])
+    except (OSError, ValueError):
+        return {}
+    return {'rss_mb': f'{pages * os.sysconf("SC_PAGE_SIZE") / 1e6:.1f}'}
+
+
+def _model(values: Mapping[str, Any]) -> str:
+    return values['model.path'] or values['model.preset']

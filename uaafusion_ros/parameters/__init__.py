@@ -1,0 +1,1 @@
+"""What can be set: one table for the node, the replay and the documentation."""
