@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from uaafusion_ros.errors import BagError
+from uaafusion_ros.errors import EncodingError
 from uaafusion_ros.evaluation.bags import BagWriter
 from uaafusion_ros.evaluation.bags import CAMERA_INFO
+from uaafusion_ros.evaluation.bags import frame_of
 from uaafusion_ros.evaluation.bags import IMAGE
 from uaafusion_ros.evaluation.bags import image_stamp_ns
+from uaafusion_ros.evaluation.bags import info_size
 from uaafusion_ros.evaluation.bags import list_topics
+from uaafusion_ros.evaluation.bags import RawMessage
 from uaafusion_ros.evaluation.bags import read_images
 from uaafusion_ros.evaluation.bags import read_messages
 from uaafusion_ros.evaluation.bags import RELIABLE_QOS
+from uaafusion_ros.evaluation.calibration import pinhole_guess
 
 STAMP_NS = 1_700_000_000_999_999_999
 IMAGES = {
@@ -137,3 +143,45 @@ def test_an_existing_bag_is_not_overwritten(bag):
     with pytest.raises(BagError, match='exists already'):
         BagWriter(bag)
     assert len(list(read_messages(bag))) == 5
+
+
+@pytest.mark.parametrize('suffix, encoding, array', [
+    ('.png', 'mono8', IMAGES['mono8']), ('.png', 'mono16', IMAGES['mono16']),
+    ('.png', 'bgr8', IMAGES['rgb8']), ('.jpg', 'bgr8', np.full((5, 7, 3), 90, np.uint8))])
+def test_compressed_images_come_back_as_frames(tmp_path, suffix, encoding, array):
+    with BagWriter(tmp_path / 'bag') as writer:
+        data = cv2.imencode(suffix, array)[1].tobytes()
+        writer.add_compressed('/a/compressed', data, suffix[1:], STAMP_NS, 'camera')
+    (topic, log_time_ns, frame), = read_images(tmp_path / 'bag')
+    assert (topic, log_time_ns, frame.stamp_ns) == ('/a/compressed', STAMP_NS, STAMP_NS)
+    assert (frame.encoding, frame.frame_id) == (encoding, 'camera')
+    assert np.array_equal(frame.array, array)
+
+
+@pytest.mark.parametrize('storage, zstd, suffix', [
+    ('mcap', False, '.mcap'), ('mcap', True, '.mcap'), ('sqlite3', False, '.db3')])
+def test_every_storage_gives_the_same_messages(bag, tmp_path, storage, zstd, suffix):
+    with BagWriter(tmp_path / 'copy', storage=storage, zstd=zstd) as writer:
+        for message in read_messages(bag):
+            writer.add_serialized(
+                message.topic, message.type_name, message.log_time_ns, message.data)
+    assert (tmp_path / 'copy' / f'copy{suffix}').is_file()
+    assert list(read_messages(tmp_path / 'copy')) == list(read_messages(bag))
+
+
+def test_a_calibration_keeps_its_values_under_another_header(tmp_path):
+    guess = pinhole_guess(64, 48)
+    with BagWriter(tmp_path / 'bag') as writer:
+        writer.add_camera_info('/i', 64, 48, STAMP_NS, 'camera', guess)
+    message, = read_messages(tmp_path / 'bag')
+    assert info_size(message.data) == (48, 64)
+    with BagWriter(tmp_path / 'again') as writer:
+        writer.add_info_again('/i', message.data, STAMP_NS + 1, 'other')
+    again, = read_messages(tmp_path / 'again')
+    assert image_stamp_ns(again.data) == STAMP_NS + 1 and again.data != message.data
+    assert np.array(guess.k).tobytes() in again.data and b'other' in again.data
+
+
+def test_bytes_that_are_no_image_are_an_encoding_error():
+    with pytest.raises(EncodingError, match='/a is no sensor_msgs/msg/Image'):
+        frame_of(RawMessage('/a', IMAGE, 0, b'\x00\x01\x00\x00\xff\xff'))

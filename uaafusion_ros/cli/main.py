@@ -7,12 +7,21 @@ import sys
 from typing import Sequence
 
 from uaafusion_ros import __version__
+from uaafusion_ros.cli import build_engine
+from uaafusion_ros.cli import calibrate
+from uaafusion_ros.cli import compare
 from uaafusion_ros.cli import demo
+from uaafusion_ros.cli import explain
+from uaafusion_ros.cli import fleet
 from uaafusion_ros.cli import fuse
+from uaafusion_ros.cli import make_bag
 from uaafusion_ros.cli import parameters
+from uaafusion_ros.cli import replay
 from uaafusion_ros.errors import UaafusionError
 
-VERBS = {'fuse': fuse, 'demo': demo, 'parameters': parameters}
+VERBS = {'fuse': fuse, 'explain': explain, 'demo': demo, 'replay': replay, 'fleet': fleet,
+         'compare': compare, 'make-bag': make_bag, 'build-engine': build_engine,
+         'calibrate': calibrate, 'parameters': parameters}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

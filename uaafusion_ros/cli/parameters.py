@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from argparse import Namespace
 
-from uaafusion_ros.errors import DependencyError
+from uaafusion_ros.parameters.text import parameters_markdown
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -13,12 +13,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Print the table; raises DependencyError without ROS."""
-    try:
-        from uaafusion_ros.nodes.parameters import parameters_markdown
-    except ImportError as error:
-        raise DependencyError(
-            f'the parameter table needs ROS 2 ({error}); source a ROS 2 setup file or run '
-            '`pip install ros-rclpy ros-common-interfaces ros-rmw-fastrtps-cpp`') from error
+    """Print the table."""
     print(parameters_markdown(), end='')
     return 0

@@ -1,9 +1,10 @@
-"""rosbag2 bags (MCAP) in and out, without a ROS distribution."""
+"""rosbag2 bags (MCAP, sqlite3) in and out, without a ROS distribution."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Iterator
 
@@ -14,6 +15,8 @@ from rosbags.interfaces import QosHistory
 from rosbags.interfaces import QosLiveliness
 from rosbags.interfaces import QosReliability
 from rosbags.interfaces import QosTime
+from rosbags.rosbag2 import CompressionFormat
+from rosbags.rosbag2 import CompressionMode
 from rosbags.rosbag2 import Reader
 from rosbags.rosbag2 import StoragePlugin
 from rosbags.rosbag2 import Writer
@@ -22,12 +25,21 @@ from rosbags.typesys import get_typestore
 from rosbags.typesys import Stores
 
 from uaafusion_ros.errors import BagError
+from uaafusion_ros.errors import EncodingError
+from uaafusion_ros.evaluation.calibration import Calibration
 from uaafusion_ros.frames import Frame
+from uaafusion_ros.imaging.compressed import decode
+from uaafusion_ros.imaging.compressed import inspect
 from uaafusion_ros.imaging.encodings import encode
+from uaafusion_ros.imaging.encodings import lookup
+from uaafusion_ros.imaging.encodings import MAX_PIXELS
 from uaafusion_ros.imaging.encodings import view
 
 IMAGE = 'sensor_msgs/msg/Image'
+COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+
+STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
 
 # The messages used here have the same definition from Jazzy on.
 _TYPES = get_typestore(Stores.ROS2_JAZZY)
@@ -57,31 +69,36 @@ class RawMessage:
 
 @dataclass(frozen=True)
 class Topic:
-    """What a bag says about one of its topics."""
+    """What a bag says about one of its topics; `count` is the number of its messages."""
 
     name: str
     type_name: str
     reliable: bool
+    count: int = 0
 
 
 class BagWriter:
     """
-    Write a rosbag2 directory (version 9, MCAP) as a context manager.
+    Write a rosbag2 directory (version 9) as a context manager.
 
-    Left by an exception, the bag stays without its index. Raises BagError if `path` exists.
-    `qos` is what every topic of the bag is said to have been offered with.
+    Left by an exception, the bag stays without its index. `qos` is what every topic of the bag
+    is said to have been offered with, `storage` a key of STORAGES; `zstd` compresses the chunks
+    of an MCAP file. Raises BagError if `path` exists.
     """
 
-    def __init__(self, path: Path, qos: Qos = SENSOR_QOS):
+    def __init__(self, path: Path, qos: Qos = SENSOR_QOS, *, storage: str = 'mcap',
+                 zstd: bool = False):
         self._path = Path(path)
         self._qos = qos
         self._connections = {}
         try:
             self._writer = Writer(
-                self._path, version=Writer.VERSION_LATEST, storage_plugin=StoragePlugin.MCAP)
+                self._path, version=Writer.VERSION_LATEST, storage_plugin=STORAGES[storage])
         except WriterError as error:
             raise BagError(
                 f'{self._path} exists already; name another bag or remove it') from error
+        if zstd:
+            self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
 
     def __enter__(self) -> BagWriter:
         try:
@@ -94,29 +111,45 @@ class BagWriter:
         self._writer.__exit__(*exception)
 
     def add_image(self, topic: str, array: np.ndarray, encoding: str, stamp_ns: int,
-                  frame_id: str) -> None:
+                  frame_id: str, log_time_ns: int | None = None) -> None:
         """
         Add one image, laid out as `imaging.encodings.encode` asks for its encoding.
 
-        The log time is the stamp. Raises EncodingError if array and encoding disagree.
+        The log time is the stamp unless given. Raises EncodingError if array and encoding
+        disagree.
         """
         pixels, step = encode(array, encoding)
         message = _TYPES.types[IMAGE](
             header=_header(stamp_ns, frame_id), height=array.shape[0], width=array.shape[1],
             encoding=encoding, is_bigendian=0, step=step,
             data=pixels.reshape(-1).view(np.uint8))
-        self._add(topic, IMAGE, message, stamp_ns)
+        self._add(topic, IMAGE, message, stamp_ns if log_time_ns is None else log_time_ns)
+
+    def add_compressed(self, topic: str, data: bytes, form: str, stamp_ns: int,
+                       frame_id: str) -> None:
+        """Add a file's bytes as sensor_msgs/CompressedImage; `form` is its field `format`."""
+        message = _TYPES.types[COMPRESSED_IMAGE](
+            header=_header(stamp_ns, frame_id), format=form,
+            data=np.frombuffer(data, np.uint8))
+        self._add(topic, COMPRESSED_IMAGE, message, stamp_ns)
 
     def add_camera_info(self, topic: str, width: int, height: int, stamp_ns: int,
-                        frame_id: str) -> None:
-        """Add the description of an uncalibrated camera (K is zero: REP 104)."""
+                        frame_id: str, calibration: Calibration = Calibration()) -> None:
+        """Add a camera's calibration; by default that of an uncalibrated one (K = 0: REP 104)."""
         message = _TYPES.types[CAMERA_INFO](
             header=_header(stamp_ns, frame_id), height=height, width=width,
-            distortion_model='', d=np.zeros(0), k=np.zeros(9), r=np.zeros(9), p=np.zeros(12),
-            binning_x=0, binning_y=0,
+            distortion_model=calibration.distortion_model, d=np.array(calibration.d, float),
+            k=np.array(calibration.k, float), r=np.array(calibration.r, float),
+            p=np.array(calibration.p, float), binning_x=0, binning_y=0,
             roi=_TYPES.types['sensor_msgs/msg/RegionOfInterest'](
                 x_offset=0, y_offset=0, height=0, width=0, do_rectify=False))
         self._add(topic, CAMERA_INFO, message, stamp_ns)
+
+    def add_info_again(self, topic: str, data: bytes, stamp_ns: int, frame_id: str) -> None:
+        """Add a serialised CameraInfo under another header."""
+        message = _TYPES.deserialize_cdr(data, CAMERA_INFO)
+        self._add(topic, CAMERA_INFO, replace(message, header=_header(stamp_ns, frame_id)),
+                  stamp_ns)
 
     def add_serialized(self, topic: str, type_name: str, log_time_ns: int, data: bytes) -> None:
         """Add a message as it came over the wire (CDR with its four-byte header)."""
@@ -133,9 +166,15 @@ class BagWriter:
 def list_topics(path: Path) -> list[Topic]:
     """List a bag's topics in the order of their names. Raises BagError like read_messages."""
     with _opened(path) as reader:
-        return [
-            Topic(c.topic, c.msgtype, _is_reliable(c))
-            for c in sorted(reader.connections, key=lambda c: c.topic)]
+        return [as_topic(c) for c in sorted(reader.connections, key=lambda c: c.topic)]
+
+
+def as_topic(connection) -> Topic:
+    """Turn a connection of rosbags into a topic."""
+    reliable = any(
+        qos.reliability == QosReliability.RELIABLE
+        for qos in connection.ext.offered_qos_profiles)
+    return Topic(connection.topic, connection.msgtype, reliable, connection.msgcount)
 
 
 def read_messages(path: Path) -> Iterator[RawMessage]:
@@ -147,22 +186,62 @@ def read_messages(path: Path) -> Iterator[RawMessage]:
 
 def read_images(path: Path) -> Iterator[tuple[str, int, Frame]]:
     """
-    Yield (topic, log time in ns, frame) of every sensor_msgs/Image in a bag, by log time.
+    Yield (topic, log time in ns, frame) of every Image and CompressedImage, by log time.
 
-    The frame's array is a view of the message as `imaging.encodings.view` makes it.
-    Raises BagError if the bag is missing, damaged or holds no image, EncodingError if an image
-    contradicts itself.
+    Frames are as `frame_of` makes them. Raises BagError if the bag is missing, damaged or holds
+    no image, EncodingError if an image contradicts itself.
     """
     seen = set()
     found = False
     for message in read_messages(path):
         seen.add(message.topic)
-        if message.type_name != IMAGE:
+        if message.type_name not in (IMAGE, COMPRESSED_IMAGE):
             continue
         found = True
-        yield message.topic, message.log_time_ns, _frame(message.data)
+        yield message.topic, message.log_time_ns, frame_of(message)
     if not found:
         raise BagError(f'the bag {path} holds no {IMAGE}; its topics: {", ".join(sorted(seen))}')
+
+
+def frame_of(message: RawMessage, max_pixels: int = MAX_PIXELS, unpack: bool = True) -> Frame:
+    """
+    Turn a serialised Image or CompressedImage (JPEG, PNG) into a frame.
+
+    The array of an Image is a view of the message as `imaging.encodings.view` makes it; a
+    CompressedImage is decoded or, without `unpack`, checked and kept as the 1xN bytes of its
+    file. Raises EncodingError if the image contradicts itself, cannot be decoded or has more
+    pixels.
+    """
+    try:
+        image = _TYPES.deserialize_cdr(message.data, message.type_name)
+    except Exception as error:  # rosbags raises what its generated parser stumbles over
+        raise EncodingError(
+            f'a message of {message.topic} is no {message.type_name} ({type(error).__name__}); '
+            'record it again') from error
+    stamp = image.header.stamp
+    stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+    if message.type_name == COMPRESSED_IMAGE:
+        packed = inspect(image.data, image.format, max_pixels)
+        array, encoding = image.data[np.newaxis], packed.encoding
+        if unpack:
+            array, encoding = decode(image.data, packed.encoding)
+    else:
+        array = view(
+            image.data, encoding=image.encoding, width=image.width, height=image.height,
+            step=image.step, is_bigendian=bool(image.is_bigendian), max_pixels=max_pixels)
+        encoding = lookup(image.encoding).name
+    return Frame(array, stamp_ns, image.header.frame_id, encoding)
+
+
+def camera_info_of(data: bytes):
+    """Return a serialised CameraInfo as an object with the message's fields."""
+    return _TYPES.deserialize_cdr(data, CAMERA_INFO)
+
+
+def info_size(data: bytes) -> tuple[int, int]:
+    """Read (height, width) of a serialised CameraInfo."""
+    info = camera_info_of(data)
+    return info.height, info.width
 
 
 def image_stamp_ns(data: bytes) -> int:
@@ -172,28 +251,11 @@ def image_stamp_ns(data: bytes) -> int:
     return seconds * 1_000_000_000 + int.from_bytes(data[8:12], order)
 
 
-def _frame(data: bytes) -> Frame:
-    message = _TYPES.deserialize_cdr(data, IMAGE)
-    stamp = message.header.stamp
-    array = view(
-        message.data, encoding=message.encoding, width=message.width, height=message.height,
-        step=message.step, is_bigendian=bool(message.is_bigendian))
-    return Frame(
-        array, stamp.sec * 1_000_000_000 + stamp.nanosec, message.header.frame_id,
-        message.encoding)
-
-
 def _header(stamp_ns: int, frame_id: str):
     seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
     return _TYPES.types['std_msgs/msg/Header'](
         stamp=_TYPES.types['builtin_interfaces/msg/Time'](sec=seconds, nanosec=nanoseconds),
         frame_id=frame_id)
-
-
-def _is_reliable(connection) -> bool:
-    return any(
-        qos.reliability == QosReliability.RELIABLE
-        for qos in connection.ext.offered_qos_profiles)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Sequence
 import cv2
 import numpy as np
 
-_PAPER = (24, 26, 31)
+PAPER = (24, 26, 31)
 _INK = (236, 238, 242)
 _FAINT = (158, 164, 176)
 _MARGIN = 24
@@ -52,7 +52,7 @@ def contact_sheet(title: str, columns: Sequence[tuple[str, str]], rows: Sequence
         parts.append(_legend(width, legend))
     parts += [_text(width, 24, [(0, line, 0.5, _FAINT)]) for line in footer]
     return cv2.copyMakeBorder(
-        np.vstack(parts), _MARGIN, _MARGIN, _MARGIN, _MARGIN, cv2.BORDER_CONSTANT, value=_PAPER)
+        np.vstack(parts), _MARGIN, _MARGIN, _MARGIN, _MARGIN, cv2.BORDER_CONSTANT, value=PAPER)
 
 
 def strip(images: Sequence[np.ndarray], titles: Sequence[str]) -> np.ndarray:
@@ -109,7 +109,7 @@ def _legend(width: int, keys: Sequence[Key]) -> np.ndarray:
 
 
 def _joined(images: Sequence[np.ndarray]) -> np.ndarray:
-    gap = np.full((images[0].shape[0], _GAP, 3), _PAPER, np.uint8)
+    gap = np.full((images[0].shape[0], _GAP, 3), PAPER, np.uint8)
     parts = [images[0]]
     for image in images[1:]:
         parts += [gap, image]
@@ -118,7 +118,7 @@ def _joined(images: Sequence[np.ndarray]) -> np.ndarray:
 
 def _text(width: int, height: int,
           texts: Sequence[tuple[int, str, float, tuple[int, int, int]]]) -> np.ndarray:
-    band = np.full((height, width, 3), _PAPER, np.uint8)
+    band = np.full((height, width, 3), PAPER, np.uint8)
     for x, text, size, colour in texts:
         _put(band, x, height - 10, text, size, colour)
     return band

@@ -1,0 +1,118 @@
+"""Frames of a bag are paired as the node pairs them, waiting in the bag's own time."""
+
+from __future__ import annotations
+
+import pytest
+from toy_bags import PERIOD_NS
+from toy_bags import START_NS
+from toy_bags import still
+
+from uaafusion_ros.evaluation.bag_source import BagSource
+from uaafusion_ros.evaluation.bags import BagWriter
+from uaafusion_ros.evaluation.replay.bag_flow import BagFlow
+from uaafusion_ros.evaluation.replay.labels import LabelBook
+from uaafusion_ros.evaluation.topics import choose
+from uaafusion_ros.parameters.table import DEFAULTS
+
+MS = 1_000_000
+
+
+def flow_of(path, frames, **settings):
+    """Write (topic, stamp, log time, image number) in ns from the start, and lead them."""
+    with BagWriter(path) as bag:
+        for number, (topic, stamp, logged, *image) in enumerate(frames):
+            bag.add_image(f'/{topic}', still(image[0] if image else number, topic), 'mono8',
+                          START_NS + stamp, '', START_NS + logged)
+    source = BagSource(path)
+    heard = []
+    flow = BagFlow(source, choose(source.topics, {}), {**DEFAULTS, **settings},
+                   LabelBook(('a',)), heard.append)
+    return flow, heard
+
+
+def paired(path, frames, **settings):
+    """Return the stamps of the pairs, thermal first, and the flow."""
+    flow, heard = flow_of(path, frames, **settings)
+    pairs = [(job.pair.thermal.stamp_ns - START_NS, job.pair.rgb.stamp_ns - START_NS)
+             for job in flow.jobs() if job.pair]
+    return pairs, flow, heard
+
+
+def test_every_possible_pair_is_made_and_every_drop_named(tmp_path):
+    frames = []
+    for number in range(20):
+        frames.append(('rgb', number * PERIOD_NS, number * PERIOD_NS))
+        if number % 5:
+            stamp = number * PERIOD_NS + 4 * MS
+            frames.append(('thermal', stamp, stamp))
+    pairs, bag, heard = paired(tmp_path / 'drive', frames)
+    assert pairs == [(number * PERIOD_NS + 4 * MS, number * PERIOD_NS)
+                     for number in range(20) if number % 5]
+    counts = bag.counts
+    assert (counts['received.rgb'], counts['received.thermal'], counts['paired']) == (20, 16, 16)
+    assert counts['dropped.rgb.no_partner'] == 4
+    assert sum(count for key, count in counts.items() if key.startswith('dropped')) == 4
+    assert heard.count('rgb') == 20 and bag.messages == 36
+    assert bag.took_ms['read'] > 0 and bag.took_ms['pair'] > 0
+
+
+@pytest.mark.parametrize('late_ms, made', [(200, 1), (300, 0)])
+def test_a_partner_that_comes_too_late_is_too_late_here_too(tmp_path, late_ms, made):
+    frames = [('rgb', 0, 0), ('rgb', PERIOD_NS, PERIOD_NS), ('thermal', 0, late_ms * MS)]
+    pairs, *_ = paired(tmp_path / 'drive', frames)
+    assert len(pairs) == made
+
+
+def test_images_over_the_limit_are_malformed(tmp_path):
+    frames = [('rgb', 0, 0), ('thermal', 0, 0)]
+    pairs, bag, _ = paired(tmp_path / 'drive', frames, **{'input.max_megapixels': 0.0001})
+    assert not pairs and bag.counts['dropped.rgb.malformed'] == 1
+    assert 'more than 100 pixels' in bag.problem
+
+
+def test_labels_that_cannot_be_read_are_refused(tmp_path):
+    path = tmp_path / 'drive'
+    with BagWriter(path) as bag:
+        for topic in ('/rgb', '/thermal'):
+            bag.add_image(topic, still(0, 'rgb'), 'mono8', START_NS, '')
+        bag.add_compressed('/label/compressed', b'no image', 'png', START_NS, '')
+    source = BagSource(path)
+    labels = LabelBook(('a',))
+    flow = BagFlow(source, choose(source.topics, {}), DEFAULTS, labels, lambda camera: None)
+    assert len(list(flow.jobs())) == 1
+    assert labels.counts == {'received': 1, 'compared': 0, 'refused': 1}
+
+
+def stream(count, without=(), **images):
+    """Ten pairs a second, thermal 4 ms late; in `without` it is missing."""
+    frames = []
+    for number in range(count):
+        at = number * PERIOD_NS
+        frames.append(('rgb', at, at, number))
+        if number not in without:
+            frames.append(('thermal', at + 4 * MS, at + 4 * MS, images.get('thermal', number)))
+    return frames
+
+
+def test_a_camera_that_is_missing_leaves_the_other_alone(tmp_path):
+    flow, _ = flow_of(tmp_path / 'drive', stream(40, without=range(12, 28)))
+    jobs = list(flow.jobs())
+    modes = [job.mode for job in jobs]
+    assert modes[:10] == ['FUSED'] * 10 and modes[-5:] == ['FUSED'] * 5
+    alone = [job for job in jobs if job.pair is None]
+    assert 5 < len(alone) <= 19 and {job.camera for job in alone} == {'rgb'}
+    assert {job.mode for job in alone} <= {'RGB_ONLY', 'THERMAL_FROZEN'}
+    stamps = [job.reference('rgb').stamp_ns for job in jobs]
+    assert stamps == sorted(set(stamps))
+
+
+def test_a_frozen_thermal_camera_is_not_fused(tmp_path):
+    frames = stream(10) + [
+        (topic, stamp + 10 * PERIOD_NS, logged + 10 * PERIOD_NS, image)
+        for topic, stamp, logged, image in stream(10, thermal=9)]
+    for number, (topic, *times, image) in enumerate(frames[20:]):
+        frames[20 + number] = (topic, *times, image if topic == 'thermal' else 10 + image)
+    flow, _ = flow_of(tmp_path / 'drive', frames)
+    modes = [job.mode for job in flow.jobs()]
+    assert flow.counts['dropped.thermal.frozen'] >= 6
+    assert modes[:10] == ['FUSED'] * 10 and 'THERMAL_FROZEN' in modes[10:]

@@ -1,0 +1,161 @@
+"""
+Make a rosbag2 bag of the image folders rgb/ and thermal/, and labels/ if there is one.
+
+Images with equal stems (rgb/a.jpg, thermal/a.png, labels/a.png) belong together; they are played
+in the order of their names. Labels are images of class ids. Topics are /rgb/image_raw,
+/thermal/image_raw and /label/image_raw, with camera_info beside the cameras.
+
+Exit code: 0; 1 if an image had no partner (the bag has the others); 2 if there is no bag.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from argparse import ArgumentTypeError
+from argparse import Namespace
+from pathlib import Path
+import sys
+
+from uaafusion_ros.cli.arguments import positive_float
+from uaafusion_ros.cli.fuse import list_images
+from uaafusion_ros.cli.fuse import read_rgb
+from uaafusion_ros.cli.fuse import read_thermal
+from uaafusion_ros.errors import BagError
+from uaafusion_ros.errors import DatasetError
+from uaafusion_ros.errors import EncodingError
+
+TOPICS = {'rgb': '/rgb/image_raw', 'thermal': '/thermal/image_raw', 'labels': '/label/image_raw'}
+CAMERAS = ('rgb', 'thermal')
+
+_START_NS = 1_700_000_000_000_000_000
+_JPEG_QUALITY = 95
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the folder, the bag and its times."""
+    parser.add_argument('folder', type=Path, metavar='FOLDER')
+    parser.add_argument('--out', type=Path, required=True, metavar='BAG', help='bag to create')
+    parser.add_argument(
+        '--rate', type=positive_float, default=10.0,
+        help='pairs per second (default: %(default)s)')
+    parser.add_argument(
+        '--jitter-ms', type=_jitter, default=0.0, metavar='MS',
+        help='standard deviation of random errors of the thermal stamps (default: none)')
+    parser.add_argument('--seed', type=int, default=0, help='of the jitter (default: %(default)s)')
+    for camera in CAMERAS:
+        parser.add_argument(
+            f'--{camera}-info', type=Path, metavar='YAML',
+            help='calibration in camera_info format (default: a pinhole guess)')
+    parser.add_argument(
+        '--storage', choices=('mcap', 'sqlite3'), default='mcap', help='(default: %(default)s)')
+    parser.add_argument(
+        '--compressed', action='store_true',
+        help='JPEG for RGB, PNG for thermal and labels, instead of raw images')
+
+
+def run(options: Namespace) -> int:
+    """Write the bag; see the text of the module for the exit codes."""
+    import numpy as np
+    from tqdm import tqdm
+
+    from uaafusion_ros.evaluation.bags import BagWriter
+
+    kinds = [kind for kind in TOPICS if kind != 'labels' or (options.folder / kind).is_dir()]
+    images = {kind: list_images(options.folder / kind) for kind in kinds}
+    stems = [stem for stem in images['rgb'] if stem in images['thermal']]
+    if not stems:
+        raise DatasetError(
+            f'no image of {options.folder}/rgb has the stem of one of {options.folder}/thermal; '
+            'name both files of a pair alike')
+    lonely = [path for kind in kinds for stem, path in images[kind].items() if stem not in stems]
+    if 'labels' in images:
+        lonely += [images['rgb'][stem] for stem in stems if stem not in images['labels']]
+    for path in lonely:
+        print(f'{path} has no partner in the other folders', file=sys.stderr)
+    calibrations = calibrations_for(options, {
+        camera: images[camera][stems[0]] for camera in CAMERAS})
+    late_ns = np.random.default_rng(options.seed).normal(
+        0.0, options.jitter_ms * 1e6, len(stems)).round().astype(int).tolist()
+    times = [_START_NS + round(number * 1e9 / options.rate) for number in range(len(stems))]
+    with BagWriter(options.out, storage=options.storage) as bag:
+        for stem, stamp_ns, late in zip(tqdm(stems, unit='pair'), times, late_ns):
+            for kind in kinds:
+                if stem in images[kind]:
+                    add(bag, kind, images[kind][stem], stamp_ns + late * (kind == 'thermal'),
+                        calibrations.get(kind), options.compressed)
+    print(f'{options.out}: {len(stems)} pairs, {len(lonely)} images without a partner')
+    return 1 if lonely else 0
+
+
+def calibrations_for(options: Namespace, first: dict[str, Path]) -> dict:
+    """Read or guess the calibration of both cameras, saying which."""
+    from uaafusion_ros.evaluation.calibration import pinhole_guess
+    from uaafusion_ros.evaluation.calibration import read_calibration
+
+    found = {}
+    for camera, path in first.items():
+        height, width = read(camera, path)[0].shape[:2]
+        given = getattr(options, f'{camera}_info')
+        if given:
+            found[camera] = read_calibration(given)
+            if (found[camera].width, found[camera].height) != (width, height):
+                raise BagError(
+                    f'{given} is for {found[camera].width}x{found[camera].height}, {path} is '
+                    f'{width}x{height}; give the calibration of this image size')
+        else:
+            found[camera] = pinhole_guess(width, height)
+            print(f'{camera}/camera_info is a guess, not a calibration: a pinhole camera with a '
+                  f'focal length of {width} pixels; give --{camera}-info for the real one')
+    return found
+
+
+def add(bag, kind: str, path: Path, stamp_ns: int, calibration, compressed: bool) -> None:
+    """Add one image, and the camera_info of a camera whose images still have its size."""
+    import cv2
+
+    image, encoding = read(kind, path)
+    topic, frame_id = TOPICS[kind], f'{kind}_optical_frame'
+    if kind == 'labels':
+        frame_id = 'rgb_optical_frame'
+    if compressed:
+        suffix = '.jpg' if kind == 'rgb' else '.png'
+        if encoding == '32FC1':
+            raise EncodingError(f'{path} holds float pixels, which PNG cannot; leave out '
+                                '--compressed')
+        data = path.read_bytes()
+        # A file that is in the wanted format already is taken as it is.
+        if path.suffix.lower().replace('jpeg', 'jpg') != suffix or kind == 'thermal':
+            data = cv2.imencode(suffix, image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+                                if kind == 'rgb' else [])[1].tobytes()
+        form = 'jpeg compressed bgr8' if kind == 'rgb' else 'png compressed '
+        bag.add_compressed(f'{topic}/compressed', data, f'{encoding}; {form}', stamp_ns, frame_id)
+    else:
+        bag.add_image(topic, image, encoding, stamp_ns, frame_id)
+    height, width = image.shape[:2]
+    if calibration and (calibration.width, calibration.height) == (width, height):
+        bag.add_camera_info(
+            f'/{kind}/camera_info', width, height, stamp_ns, frame_id, calibration)
+
+
+def read(kind: str, path: Path):
+    """Read an image of a kind; returns (array, encoding). Raises EncodingError."""
+    if kind == 'rgb':
+        return read_rgb(path), 'bgr8'
+    if kind == 'thermal':
+        return read_thermal(path)
+    import cv2
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None or image.ndim != 2 or image.dtype != 'uint8':
+        raise EncodingError(
+            f'{path} is no image of class ids; accepted is one channel of 8 bits')
+    return image, 'mono8'
+
+
+def _jitter(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 1000.0:
+        raise ArgumentTypeError(f'{text!r} is not a number of milliseconds, 0 to 1000')
+    return value

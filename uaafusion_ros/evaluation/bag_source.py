@@ -1,0 +1,183 @@
+"""A bag as it was left on disk, whole or damaged: its topics, messages, hash and what is wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+import hashlib
+from pathlib import Path
+import re
+
+from rosbags.rosbag2 import Reader
+
+from uaafusion_ros.errors import BagError
+from uaafusion_ros.evaluation import mcap_stream
+from uaafusion_ros.evaluation.bags import as_topic
+from uaafusion_ros.evaluation.bags import RawMessage
+from uaafusion_ros.evaluation.bags import Topic
+
+_SUFFIXES = {'.mcap': 'mcap', '.db3': 'sqlite3'}
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Identity:
+    """
+    Which bag it is: `name` (no folder), `storage` (mcap or sqlite3), size in `bytes`.
+
+    `sha256` is that of the storage file; of several files, that of their bytes in a row.
+    """
+
+    name: str
+    sha256: str
+    bytes: int
+    storage: str
+
+
+class BagSource:
+    """
+    A rosbag2 folder or storage file (.mcap, .db3), as far as it can be read.
+
+    `topics` are sorted by name, their counts those of the readable messages. `problem` is empty
+    as long as the bag is whole; otherwise what is wrong with it, without a subject. It may turn
+    out only while reading. Raises BagError where nothing can be read at all.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the bag once, to see what it holds."""
+        self.path = Path(path)
+        if not self.path.exists():
+            raise BagError(
+                f'there is no bag {path}; give a rosbag2 folder or an .mcap or .db3 file')
+        self._files = _storage_files(self.path)
+        self._streamed = False
+        self._listed = self.path.is_dir() and (self.path / 'metadata.yaml').is_file()
+        self.problem = self._fault()
+        self.topics = self._find_topics()
+        if not sum(topic.count for topic in self.topics):
+            what = f' and {self.problem}' if self.problem else ''
+            raise BagError(f'the bag {path} holds no readable message{what}: 0 messages were '
+                           'read; record it again')
+
+    @property
+    def name(self) -> str:
+        """The bag's name without its folder and suffix."""
+        return self.path.resolve().stem if self.path.is_file() else self.path.resolve().name
+
+    def identity(self) -> Identity:
+        """Read all of the bag's files once for their hash."""
+        digest, size = hashlib.sha256(), 0
+        for path in self._files:
+            with path.open('rb') as file:
+                while block := file.read(_BLOCK):
+                    digest.update(block)
+                    size += len(block)
+        return Identity(self.name, digest.hexdigest(), size, _storage(self._files[0]))
+
+    def messages(self, topics: Collection[str]) -> Iterator[RawMessage]:
+        """Yield the messages of some topics, by log time; a damaged bag ends early instead."""
+        if self._streamed:
+            yield from self._stream(topics)
+            return
+        for path in self._openable():
+            try:
+                with _opened(path) as reader:
+                    wanted = [c for c in reader.connections if c.topic in topics]
+                    expected, found = sum(c.msgcount for c in wanted), 0
+                    for connection, log_time_ns, data in reader.messages(wanted) if wanted else ():
+                        found += 1
+                        yield RawMessage(
+                            connection.topic, connection.msgtype, log_time_ns, bytes(data))
+                    if found < expected:
+                        self.problem = self.problem or (
+                            f'lacks {expected - found} of the {expected} messages it lists')
+            except (GeneratorExit, BagError):
+                raise
+            except Exception as error:  # rosbags raises what its parsers stumble over
+                self.problem = self.problem or f'is damaged in the middle ({_said(error)})'
+
+    def _fault(self) -> str:
+        """Look at the files' ends; a file that its writer never closed has to be streamed."""
+        faults = [
+            found for path in self._files if path.suffix == '.mcap'
+            for found in [mcap_stream.fault(path)] if found]
+        self._streamed = bool(faults)
+        if faults:
+            return faults[0]
+        folder = self.path if self.path.is_dir() else self.path.parent
+        needs_metadata = self.path.is_dir() or _storage(self.path) == 'sqlite3'
+        if needs_metadata and not (folder / 'metadata.yaml').is_file():
+            return 'has no metadata.yaml, so whether it was closed cannot be told'
+        return ''
+
+    def _openable(self) -> list[Path]:
+        """Return what rosbags opens: the folder with its metadata, or each file by itself."""
+        return [self.path] if self._listed else self._files
+
+    def _find_topics(self) -> tuple[Topic, ...]:
+        counts: Counter[tuple[str, str, bool]] = Counter()
+        try:
+            if self._streamed:
+                for message in self._stream(None):
+                    counts[message.topic, message.type_name, False] += 1
+            else:
+                for path in self._openable():
+                    with _opened(path) as reader:
+                        for topic in map(as_topic, reader.connections):
+                            counts[topic.name, topic.type_name, topic.reliable] += topic.count
+        except Exception as error:  # as above
+            if self._listed:
+                self._listed = False
+                self.problem = f'does not match its metadata.yaml ({_said(error)})'
+                return self._find_topics()
+            raise BagError(
+                f'the bag {self.path} cannot be read, it may be truncated ({_said(error)}): '
+                '0 messages were read; copy it again or run `ros2 bag reindex`') from error
+        return tuple(Topic(*key, count) for key, count in sorted(counts.items()))
+
+    def _stream(self, topics: Collection[str] | None) -> Iterator[RawMessage]:
+        for path in self._files:
+            for message in mcap_stream.stream(path):
+                if topics is None or message.topic in topics:
+                    yield message
+
+
+def _storage_files(path: Path) -> list[Path]:
+    if path.is_file():
+        if _storage(path):
+            return [path]
+        raise BagError(
+            f'{path} is no bag; give a rosbag2 folder or an .mcap or .db3 file')
+    files = sorted((item for item in path.iterdir() if _storage(item)), key=_number)
+    if not files:
+        raise BagError(f'the folder {path} is no bag: it holds no .mcap or .db3 file')
+    return files
+
+
+def _storage(path: Path) -> str:
+    """Return the storage of a file, compressed by zstd or not; '' if it has none."""
+    name = Path(path.stem) if path.suffix == '.zstd' else path
+    return _SUFFIXES.get(name.suffix, '')
+
+
+def _number(path: Path) -> tuple[int, str]:
+    """Sort bag_10.mcap behind bag_9.mcap."""
+    found = re.search(r'_(\d+)\.', path.name)
+    return (int(found[1]) if found else -1, path.name)
+
+
+@contextmanager
+def _opened(path: Path):
+    reader = Reader(path)
+    reader.open()
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def _said(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

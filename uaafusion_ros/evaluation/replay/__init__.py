@@ -1,0 +1,1 @@
+"""Bags through the pipeline without ROS: one, many, and two results compared."""

@@ -1,0 +1,138 @@
+"""What a node would make of a bag: pairs, frames shown alone, and drops, in the bag's own time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+import time
+from typing import Any
+
+from uaafusion_ros.errors import UaafusionError
+from uaafusion_ros.evaluation.bag_source import BagSource
+from uaafusion_ros.evaluation.bags import CAMERA_INFO
+from uaafusion_ros.evaluation.bags import frame_of
+from uaafusion_ros.evaluation.bags import RawMessage
+from uaafusion_ros.evaluation.replay.labels import LabelBook
+from uaafusion_ros.evaluation.topics import Choice
+from uaafusion_ros.frames import Frame
+from uaafusion_ros.stream.flow import Job
+from uaafusion_ros.stream.flow import Router
+from uaafusion_ros.stream.nearest import NearestSynchronizer
+from uaafusion_ros.stream.pairing import STREAMS
+from uaafusion_ros.stream.timeline import Drop
+
+_POLL_NS = 50_000_000  # how often the node looks after its waiting frames
+
+
+class BagFlow:
+    """
+    Reads a bag once and leads its frames by the node's own router: freezes, modes, pairs.
+
+    The log times of the messages stand for their arrival, so that a frame waits for a partner,
+    and a camera is missed, exactly as on the robot; only stamps ahead of that clock are not
+    refused, as a converted bag may have any log times. Labels go to their book. `infos` has the
+    last serialised CameraInfo by camera, `problem` the last image that could not be read,
+    `took_ms` the time spent since it was last emptied, by 'read' and 'pair'.
+    """
+
+    def __init__(self, source: BagSource, choice: Choice, values: Mapping[str, Any],
+                 labels: LabelBook, heard: Callable[[str], None]) -> None:
+        """`values` are the node's settings; `heard(camera)` is called for each of its images."""
+        self._source = source
+        self._values = values
+        self._router: Router | None = None  # made when the first image says what time it is
+        self._labels = labels
+        self._heard = heard
+        self._cameras = {getattr(choice, camera): camera for camera in STREAMS}
+        self._label_topic = choice.label
+        self._info_cameras = {topic: camera for camera, topic in choice.info.items()}
+        reasons = [*(reason.value for reason in Drop), 'malformed', 'frozen']
+        self._counts: Counter[str] = Counter({
+            **{f'received.{camera}': 0 for camera in STREAMS}, 'paired': 0,
+            **{f'dropped.{camera}.{reason}': 0 for camera in STREAMS for reason in reasons},
+            'dropped.pair.late': 0})
+        self._now_ns = 0
+        self.messages = 0
+        self.infos: dict[str, bytes] = {}
+        self.problem = ''
+        self.took_ms: Counter[str] = Counter()
+
+    def jobs(self) -> Iterator[Job]:
+        """Yield every pair and every frame that is shown alone, oldest first."""
+        topics = {*self._cameras, *self._info_cameras, self._label_topic} - {None}
+        messages = self._source.messages(topics)
+        while True:
+            began = time.perf_counter()
+            message = next(messages, None)
+            frame = self._take(message) if message else None
+            read = time.perf_counter()
+            jobs = []
+            if message is None:
+                jobs = self._router.reset(Drop.RESET, self._now_ns) if self._router else []
+            elif frame is not None:
+                jobs = self._lead(self._cameras[message.topic], frame, message.log_time_ns)
+            self.took_ms['read'] += (read - began) * 1e3
+            self.took_ms['pair'] += (time.perf_counter() - read) * 1e3
+            yield from jobs
+            if message is None:
+                return
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Count by the names that the node reports: received, paired, dropped, pending."""
+        counts = dict(self._counts)
+        for camera in STREAMS:
+            dropped = sum(count for key, count in counts.items()
+                          if key.startswith(f'dropped.{camera}.'))
+            counts[f'pending.{camera}'] = (
+                counts[f'received.{camera}'] - counts['paired'] - dropped)
+        return counts
+
+    def _lead(self, camera: str, frame: Frame, now_ns: int) -> list[Job]:
+        if self._router is None:
+            self._now_ns = now_ns
+            self._router = Router(
+                self._values, NearestSynchronizer, now_ns,
+                paired=lambda pair: self._count('paired'), dropped=self._drop,
+                refused=lambda camera, reason, why: self._drop(camera, reason, 1))
+        jobs = []
+        # A gap in the bag must not hide a timeout that the node would have met in it.
+        for moment in (self._now_ns + _POLL_NS, now_ns):
+            if moment <= now_ns:
+                jobs += self._router.poll(moment)
+        self._now_ns = now_ns
+        return jobs + self._router.take(camera, frame, now_ns)
+
+    def _count(self, key: str, count: int = 1) -> None:
+        self._counts[key] += count
+
+    def _drop(self, what: str, reason: str, count: int) -> None:
+        self._count(f'dropped.{what}.{reason}', count)
+
+    def _take(self, message: RawMessage) -> Frame | None:
+        """Return a camera's frame; keep or count anything else."""
+        self.messages += 1
+        camera = self._cameras.get(message.topic)
+        if message.type_name == CAMERA_INFO:
+            self.infos[self._info_cameras[message.topic]] = message.data
+            return None
+        if camera:
+            self._count(f'received.{camera}')
+            self._heard(camera)
+        try:
+            frame = frame_of(message, int(self._values['input.max_megapixels'] * 1e6),
+                             unpack=camera is None)
+        except UaafusionError as error:
+            if camera:
+                self._drop(camera, 'malformed', 1)
+                self.problem = f'{message.topic}: {error}'
+            else:
+                self._labels.counts['received'] += 1
+                self._labels.refuse(error)
+            return None
+        if camera is None:
+            self._labels.add_label(frame)
+            return None
+        return frame
