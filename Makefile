@@ -1,11 +1,14 @@
 # make demo   install and run the main job; the result lies in demo_output/
 # make test   install and run every test
+# make soak   run the node for MINUTES while its cameras fail; the verdict lies in soak_output/
+# make bench  time engines and nodes side by side; the result lies in bench_output/
 PYTHON ?= python3
 VENV ?= .venv
 RATE ?= 5
+MINUTES ?= 10
 BIN := $(VENV)/bin
 
-.PHONY: demo test docs clean
+.PHONY: demo test soak bench docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
@@ -13,6 +16,12 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -q
+
+soak: $(VENV)/.demo
+	$(BIN)/python benchmarks/soak.py --minutes $(MINUTES) --out soak_output
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/bench.py --out bench_output
 
 docs: $(VENV)/.demo
 	$(BIN)/uaafusion parameters > docs/parameters.md
@@ -27,8 +36,8 @@ $(VENV)/.demo: setup.py | $(BIN)/python
 # PyTorch goes first and pinned: any later package that wants it must find this one.
 $(VENV)/.test: setup.py | $(BIN)/python
 	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(BIN)/python -m pip install --quiet --editable '.[ros,bags,openvino,train,test]'
+	$(BIN)/python -m pip install --quiet --editable '.[ros,bags,gpu,openvino,train,test]'
 	touch $@ $(VENV)/.demo
 
 clean:
-	rm -rf $(VENV) build install log demo_output *.egg-info
+	rm -rf $(VENV) build install log demo_output soak_output bench_output *.egg-info

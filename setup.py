@@ -19,7 +19,9 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
-    package_data={NAME: ['demo/tno/*.md', 'demo/tno/*/*.png']},
+    package_data={NAME: [
+        'demo/tno/*.md', 'demo/tno/*/*.png',
+        'evaluation/page/*.html', 'evaluation/page/*.css', 'evaluation/page/*.js']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml']),
@@ -29,6 +31,7 @@ setup(
     ],
     zip_safe=True,
     install_requires=[
+        'jinja2',                  # report pages, with every text escaped
         'numpy',
         'onnxruntime',             # runs the network on every machine, reads model metadata
         'opencv-python-headless',  # colour conversion, resizing, image files; needs no display
@@ -37,7 +40,15 @@ setup(
     ],
     extras_require={
         'openvino': ['openvino'],  # the fastest runtime on a CPU
-        'bags': ['rosbags'],       # rosbag2 files without a ROS distribution
+        'gpu': [                   # TensorRT itself comes with JetPack or by pip
+            'cuda-bindings',       # the CUDA runtime: memory, streams, graphs
+            'onnx',                # fp16 from the shipped fp32 graph; `uaafusion explain`
+        ],
+        'bags': [
+            'rosbags',             # rosbag2 files without a ROS distribution
+            'mcap',                # MCAP files that were not closed
+        ],
+        'fleet': ['ray', 'rosbags', 'mcap'],  # many bags on many machines
         'ros': [                   # real rclpy over Fast DDS where no distribution is installed
             'ros-rclpy; platform_machine == "x86_64"',
             'ros-common-interfaces; platform_machine == "x86_64"',
@@ -54,6 +65,8 @@ setup(
             'colcon-common-extensions',
             'setuptools<80',       # colcon cannot build with the releases after it
             'scipy', 'scikit-image', 'scikit-learn', 'sewar',  # independent metrics to test ours
+            'ray',                 # fleets, with real workers
+            'selenium',            # report pages in a real browser, where Chromium is installed
             # Its builder works without a GPU, so every commit tests that the graph is accepted.
             'tensorrt-rtx==1.7.1.116; platform_machine == "x86_64"',
         ],

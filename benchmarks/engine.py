@@ -1,53 +1,194 @@
 """
-Time the pipeline on each installed backend: a pair of images in, fused image and mask out.
+Time the engines alone: bytes of a pair in, bytes of fused image, mask and confidence out.
 
-Run it from the source tree, on an otherwise idle machine: python benchmarks/engine.py. It prints
-Markdown: milliseconds per pair, median and 95th percentile of the wall time, and processor time.
-The backends take turns, so that a change of the machine's speed meets them alike.
+    python benchmarks/engine.py [--size 640 480] [--threads 2] [--rounds 15] [--runs 3]
+
+Run it from the source tree, on an otherwise idle machine. Every installed runtime runs the
+shipped models, OpenVINO in bfloat16, too, where the processor computes in it. Beside them the
+same runtimes run the shape of SeAFusion's network with random weights, on floats that are
+ready to compute with, so that conversions count for ours alone. All take turns; printed are
+medians of runs.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import replace
 from importlib.util import find_spec
-import time
+from typing import Any
 
+from common import median_of
+from common import Plan
+from common import provenance
+from common import ratio
+from common import rounds
 import numpy as np
+import yaml
 
+from uaafusion_ros import share
+from uaafusion_ros.demo.scene import look
+from uaafusion_ros.demo.scene import pan
+from uaafusion_ros.demo.source import load_stills
+from uaafusion_ros.engine import models
 from uaafusion_ros.engine.backend import BACKENDS
 from uaafusion_ros.engine.backend import load_backend
-from uaafusion_ros.frames import Frame
-from uaafusion_ros.frames import FramePair
-from uaafusion_ros.pipeline import FusionPipeline
+
+PEER = 'seafusion shape'
+Turn = Callable[[], Any]
+
+
+def pair(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first shipped still as rgb uint8 HxWx3 and thermal uint8 HxW."""
+    still = load_stills()[0]
+    height, width = still.thermal.shape
+    window = pan((width, height), 1, size)[0]
+    gray = look(still.rgb, window, size)
+    return np.repeat(gray[..., None], 3, 2), look(still.thermal, window, size)
+
+
+def openvino_graph(data: bytes, inputs: Mapping[str, np.ndarray], outputs: tuple[str, ...],
+                   precision: str, threads: int) -> Turn:
+    """Return one inference on OpenVINO, set as in the shipped backend but for the precision."""
+    import openvino
+    core = openvino.Core()
+    model = core.read_model(data)
+    model.reshape({name: list(array.shape) for name, array in inputs.items()})
+    request = core.compile_model(model, 'CPU', {
+        'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_PRECISION_HINT': precision,
+        'INFERENCE_NUM_THREADS': threads}).create_infer_request()
+
+    def run() -> list[np.ndarray]:
+        request.infer(inputs, share_inputs=True)
+        return [request.get_tensor(name).data.copy() for name in outputs]
+
+    return run
+
+
+def onnxruntime_graph(data: bytes, inputs: Mapping[str, np.ndarray], outputs: tuple[str, ...],
+                      threads: int) -> Turn:
+    """Return one inference on ONNX Runtime, set as in the shipped backend."""
+    import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(data, options, providers=['CPUExecutionProvider'])
+    return lambda: session.run(list(outputs), inputs)
+
+
+def computes_bf16() -> bool:
+    """Tell whether OpenVINO is there and this processor computes in bfloat16."""
+    if find_spec('openvino') is None:
+        return False
+    import openvino
+    return 'BF16' in openvino.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
+
+
+def shipped_presets() -> list[str]:
+    """Return the presets whose models ship."""
+    return list(yaml.safe_load(share.path('models', 'models.yaml').read_text())['models'])
+
+
+def ours(size: tuple[int, int], threads: int) -> dict[str, Turn]:
+    """Return one inference of every shipped model on every installed runtime, by name."""
+    rgb, thermal = pair(size)
+    turns: dict[str, Turn] = {}
+    for preset in shipped_presets():
+        for name, module, *_ in BACKENDS:
+            if find_spec(module) is not None:
+                backend = load_backend(preset=preset, backend=name, threads=threads)
+                turns[f'{preset}, {name} f32'] = (
+                    lambda backend=backend: backend.infer(rgb, thermal))
+        if computes_bf16():
+            data, _ = models.load(*models.shipped(preset))
+            turns[f'{preset}, openvino bf16'] = openvino_graph(
+                data, {'rgb': rgb, 'thermal': thermal}, tuple(models.OUTPUTS), 'bf16', threads)
+        if find_spec('torch') is not None:
+            turns[f'{preset}, torch eager f32'] = _eager(preset, rgb, thermal, threads)
+    return turns
+
+
+def peers(size: tuple[int, int], threads: int) -> dict[str, Turn]:
+    """Return one inference of SeAFusion's shape on the same runtimes; none without PyTorch."""
+    if find_spec('torch') is None:
+        return {}
+    import seafusion_shape
+    rgb, thermal = pair(size)
+    floats = {name: np.ascontiguousarray(image, np.float32)[None, None] / 255
+              for name, image in (('thermal', thermal), ('luma', rgb[..., 0]))}
+    data, outputs = seafusion_shape.onnx_bytes(*thermal.shape), seafusion_shape.OUTPUTS
+    turns: dict[str, Turn] = {}
+    if find_spec('openvino') is not None:
+        turns[f'{PEER}, openvino f32'] = openvino_graph(data, floats, outputs, 'f32', threads)
+    turns[f'{PEER}, onnxruntime f32'] = onnxruntime_graph(data, floats, outputs, threads)
+    if computes_bf16():
+        turns[f'{PEER}, openvino bf16'] = openvino_graph(data, floats, outputs, 'bf16', threads)
+    return turns
+
+
+def _eager(preset: str, rgb: np.ndarray, thermal: np.ndarray, threads: int) -> Turn:
+    """Return one inference in PyTorch with fresh weights, which cost what trained ones cost."""
+    import torch
+    from uaafusion_ros.engine.torch_session import deployed
+    from uaafusion_ros.engine.torch_session import make_network
+    from uaafusion_ros.engine.torch_session import TorchSession
+    from uaafusion_ros.network import presets
+    torch.set_num_threads(threads)
+    device = torch.device('cpu')
+    module = deployed(make_network(presets.preset(preset)), device, 'fp32')
+    session = TorchSession(module, *thermal.shape, device, 'fp32')
+    return lambda: session.run(rgb, thermal)
+
+
+def measure(plan: Plan) -> dict[str, Any]:
+    """Return medians of all engines, and our rate over that of SeAFusion's shape by runtime."""
+    turns = {**ours(plan.size, plan.threads), **peers(plan.size, plan.threads)}
+    runs = [rounds(turns, plan.rounds) for _ in range(plan.runs)]
+    faster = {}
+    for name in turns:
+        peer, runtime = name.split(', ')
+        if peer != PEER:
+            continue
+        faster |= {f'{preset}, {runtime}': ratio(
+            [(run[name]['p50_ms'], run[f'{preset}, {runtime}']['p50_ms']) for run in runs])
+            for preset in shipped_presets() if f'{preset}, {runtime}' in turns}
+    return {'size': list(plan.size), 'engines': median_of(runs), 'rate_over_peer': faster,
+            'runs': runs}
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """Return the result as Markdown."""
+    faster = result['rate_over_peer']
+    lines = ['| engine | p50 ms | p95 ms | processor ms | pairs/s '
+             '| rate over SeAFusion\'s shape |',
+             '|---|---:|---:|---:|---:|---:|']
+    for name, row in result['engines'].items():
+        versus = faster.get(name)
+        lines.append(
+            f'| {name} | {row["p50_ms"]:.1f} | {row["p95_ms"]:.1f} | {row["cpu_ms"]:.1f} '
+            f'| {1e3 / row["p50_ms"]:.1f} | '
+            + (f'{versus["median"]:.1f} ({versus["low"]:.1f} to {versus["high"]:.1f}) |'
+               if versus else '|'))
+    return '\n'.join(lines)
 
 
 def main() -> None:
     """Measure and print the table."""
+    default = Plan()
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
-    parser.add_argument('--size', type=int, nargs=2, default=(640, 480), metavar=('W', 'H'))
-    parser.add_argument('--rounds', type=int, default=30)
+    parser.add_argument('--size', type=int, nargs=2, default=default.size, metavar=('W', 'H'))
+    parser.add_argument('--threads', type=int, default=default.threads)
+    parser.add_argument('--rounds', type=int, default=default.rounds)
+    parser.add_argument('--runs', type=int, default=default.runs)
     options = parser.parse_args()
-    width, height = options.size
-    rng = np.random.default_rng(0)
-    pair = FramePair(
-        Frame(rng.integers(0, 65536, (height, width), np.uint16), 0, 'thermal', 'mono16'),
-        Frame(rng.integers(0, 256, (height, width, 3), np.uint8), 0, 'rgb', 'bgr8'))
-    pipelines = [FusionPipeline(load_backend(backend=name))
-                 for name, module, *_ in BACKENDS if find_spec(module)]
-    times = {pipeline.backend.name: [] for pipeline in pipelines}
-    for turn in range(options.rounds + 2):
-        for pipeline in pipelines:
-            before, cpu = time.perf_counter(), time.process_time()
-            pipeline.process(pair)
-            if turn >= 2:  # the first turns compile and warm up
-                times[pipeline.backend.name].append(
-                    (time.perf_counter() - before, time.process_time() - cpu))
-    print(f'{width}x{height}, {options.rounds} rounds\n')
-    print('| backend | p50 ms | p95 ms | processor ms |\n|---|---:|---:|---:|')
-    for name, rows in times.items():
-        wall, cpu = np.array(rows).T * 1e3
-        print(f'| {name} | {np.median(wall):.0f} | {np.percentile(wall, 95):.0f} '
-              f'| {np.median(cpu):.0f} |')
+    plan = replace(default, size=tuple(options.size), threads=options.threads,
+                   rounds=options.rounds, runs=options.runs)
+    facts = provenance(plan)
+    print(f'{facts["machine"]["processor"]}, {plan.threads} threads, '
+          f'{plan.size[0]}x{plan.size[1]}, medians of {plan.runs} runs\n')
+    print(table(measure(plan)))
 
 
 if __name__ == '__main__':

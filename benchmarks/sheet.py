@@ -54,7 +54,8 @@ def main() -> int:
               for name, colour in zip(backend.spec.classes, backend.spec.palette)]
     sheet = contact_sheet(
         f'{backend.spec.preset} on validation pairs, D: day, N: night', COLUMNS * 2, rows, legend,
-        ['images: MSRS (L. Tang et al., PIAFusion, 2022), shrunk; model: ' + backend.spec.sha256[:12]])
+        ['images: MSRS (L. Tang et al., PIAFusion, 2022), shrunk; model: '
+         + backend.spec.sha256[:12]])
     cv2.imwrite(str(arguments.out), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR),
                 [cv2.IMWRITE_JPEG_QUALITY, 88])
     print(f'wrote {arguments.out}')

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 ROS = {'rclpy', 'sensor_msgs', 'message_filters', 'cv_bridge'}
-RUNTIMES = {'onnxruntime', 'openvino', 'tensorrt'}
+RUNTIMES = {'onnxruntime', 'openvino', 'tensorrt', 'tensorrt_rtx'}
 OURS = {f'uaafusion_ros.{room}' for room in (
     'imaging', 'stream', 'engine', 'network', 'evaluation', 'nodes', 'cli', 'demo', 'pipeline')}
 
@@ -15,6 +15,10 @@ FORBIDDEN = {
     'uaafusion_ros': OURS | ROS | RUNTIMES | {'numpy', 'torch', 'cv2', 'train'},
     'uaafusion_ros.stream.pairing': OURS - {'uaafusion_ros.stream'} | ROS | RUNTIMES | {
         'torch', 'cv2', 'train'},
+    'uaafusion_ros.stream.flow': OURS - {'uaafusion_ros.stream'} | ROS | RUNTIMES | {
+        'torch', 'cv2', 'train'},
+    'uaafusion_ros.parameters.text': OURS | ROS | RUNTIMES | {
+        'numpy', 'torch', 'cv2', 'train', 'yaml'},
     'uaafusion_ros.stream.slot': ROS | RUNTIMES | {'torch', 'cv2', 'train'},
     'uaafusion_ros.stream.timing': ROS | RUNTIMES | {'torch', 'cv2', 'train'},
     'uaafusion_ros.imaging.encodings': OURS - {'uaafusion_ros.imaging'} | ROS | RUNTIMES | {
@@ -24,13 +28,17 @@ FORBIDDEN = {
     'uaafusion_ros.imaging.registration': ROS | RUNTIMES | {'torch', 'train'},
     'uaafusion_ros.engine.backend': OURS - {'uaafusion_ros.engine'} | ROS | RUNTIMES | {
         'torch', 'train'},
+    'uaafusion_ros.engine.probe': OURS - {'uaafusion_ros.engine'} | ROS | RUNTIMES | {
+        'numpy', 'torch', 'cv2'},
+    'uaafusion_ros.engine.tensorrt.backend': ROS | RUNTIMES | {
+        'torch', 'onnx', 'cuda', 'train'},
     'uaafusion_ros.pipeline': OURS - {
         'uaafusion_ros.pipeline', 'uaafusion_ros.imaging', 'uaafusion_ros.engine',
         'uaafusion_ros.stream'} | ROS | RUNTIMES | {'torch', 'train'},
     'uaafusion_ros.network.model': OURS - {'uaafusion_ros.network'} | ROS | RUNTIMES | {
         'cv2', 'train', 'onnx'},
     'uaafusion_ros.nodes.parameters': RUNTIMES | {'torch', 'train'},
-    'uaafusion_ros.cli.main': ROS | RUNTIMES | {'torch', 'cv2', 'rosbags', 'train'},
+    'uaafusion_ros.cli.main': ROS | RUNTIMES | {'torch', 'cv2', 'rosbags', 'ray', 'train'},
     'train.__main__': ROS | {'tensorrt', 'uaafusion_ros.nodes'},
 }
 

@@ -82,7 +82,8 @@ def match(views: Sequence[View]) -> Fit:
 
     All views must have the same sizes, and half of them must agree. The error is the distance
     between each tile's own best move and that of the homography, over the tiles that have a clear
-    one; a view's error is the length of its own best move. Raises RegistrationError if the images share too few edges.
+    one; a view's error is the length of its own best move. Raises RegistrationError if the images
+    share too few edges.
     """
     sizes = {(view.thermal.shape, view.luma.shape) for view in views}
     if len(sizes) != 1:

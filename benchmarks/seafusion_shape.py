@@ -1,0 +1,116 @@
+"""
+The shape of SeAFusion's network, with random weights: what a fused image costs elsewhere.
+
+L. Tang, J. Yuan, J. Ma, "Image fusion in the loop of high-level vision tasks", Information Fusion
+82, 2022: for each camera a convolution and two gradient residual dense blocks, then a decoder,
+all at full resolution. It gives the fused luma alone, no mask.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+
+import torch
+from torch import nn
+from torch import Tensor
+import torch.nn.functional as F
+
+PARAMETERS = 166_883
+GMAC_VGA = 51.0  # of 640x480
+INPUTS, OUTPUTS = ('thermal', 'luma'), ('fused',)
+_SLOPE = 0.1
+
+
+def _conv(inputs: int, outputs: int, size: int = 3) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, size, padding=size // 2)
+
+
+class _Gradient(nn.Module):
+    """Sum of the magnitudes of a depthwise Sobel filter's two directions."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        kernel = torch.tensor([[1.0, 0.0, -1.0], [2.0, 0.0, -2.0], [1.0, 0.0, -1.0]])
+        for name, values in (('x', kernel), ('y', kernel.T)):
+            conv = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
+            conv.weight.data.copy_(values)
+            setattr(self, name, conv)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.x(x).abs() + self.y(x).abs()
+
+
+class _Block(nn.Module):
+    """Gradient residual dense block."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.first, self.second = _conv(inputs, inputs), _conv(2 * inputs, inputs)
+        self.narrow = _conv(3 * inputs, outputs, 1)
+        self.gradient, self.widen = _Gradient(inputs), _conv(inputs, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        dense = torch.cat((x, F.leaky_relu(self.first(x), _SLOPE)), 1)
+        dense = torch.cat((dense, F.leaky_relu(self.second(dense), _SLOPE)), 1)
+        return F.leaky_relu(self.narrow(dense) + self.widen(self.gradient(x)), _SLOPE)
+
+
+def _encoder() -> nn.Sequential:
+    return nn.Sequential(_conv(1, 16), nn.LeakyReLU(_SLOPE), _Block(16, 32), _Block(32, 48))
+
+
+def _stage(inputs: int, outputs: int, activation: nn.Module) -> list[nn.Module]:
+    return [_conv(inputs, outputs), nn.BatchNorm2d(outputs), activation]
+
+
+class SeAFusionShape(nn.Module):
+    """thermal and luma (B, 1, H, W) in [0, 1] to a fused luma (B, 1, H, W)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thermal, self.luma = _encoder(), _encoder()
+        self.decoder = nn.Sequential(
+            *_stage(96, 64, nn.LeakyReLU(_SLOPE)), *_stage(64, 32, nn.LeakyReLU(_SLOPE)),
+            *_stage(32, 16, nn.LeakyReLU(_SLOPE)), *_stage(16, 1, nn.Tanh()))
+
+    def forward(self, thermal: Tensor, luma: Tensor) -> Tensor:
+        features = torch.cat((self.luma(luma), self.thermal(thermal)), 1)
+        return self.decoder(features) / 2 + 0.5
+
+
+def gmac(network: nn.Module, height: int, width: int) -> float:
+    """Return the multiply-adds of all convolutions, which are all at full resolution."""
+    weights = sum(m.weight.numel() for m in network.modules() if isinstance(m, nn.Conv2d))
+    return weights * height * width / 1e9
+
+
+def make() -> SeAFusionShape:
+    """Return the network; AssertionError where it has not the published size."""
+    torch.manual_seed(0)
+    network = SeAFusionShape().eval().requires_grad_(False)
+    count = sum(p.numel() for p in network.parameters())
+    assert count == PARAMETERS, f'{count} parameters, {PARAMETERS} are published'
+    assert abs(gmac(network, 480, 640) / GMAC_VGA - 1) < 0.01, gmac(network, 480, 640)
+    return network
+
+
+def onnx_bytes(height: int, width: int) -> bytes:
+    """Return the network as ONNX for images of one size."""
+    # Two tensors: the exporter takes one that comes twice for one input.
+    example = (torch.zeros(1, 1, height, width), torch.zeros(1, 1, height, width))
+    quiet = logging.getLogger('torch.onnx')
+    level = quiet.level
+    quiet.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            program = torch.onnx.export(
+                make(), example, input_names=INPUTS, output_names=OUTPUTS, opset_version=18,
+                dynamo=True, verbose=False)
+    finally:
+        quiet.setLevel(level)
+    file = io.BytesIO()
+    program.save(file)
+    return file.getvalue()
