@@ -60,3 +60,33 @@ def test_photometric_stays_in_range_and_keeps_the_hot_hot(pairs):
             assert image.dtype == np.float32
             assert 0 <= image.min() and image.max() <= 1
         assert thermal[sample.label == 2].mean() > thermal[sample.label == 0].mean() + 0.2
+
+
+def test_a_crop_at_scale_one_is_a_window_of_the_image(pairs):
+    sample = read(Source('msrs', str(pairs)))[0]
+    rgb, _, _ = augment.crop(sample, 64, np.random.default_rng(0), (1.0, 1.0))
+    whole = sample.rgb.astype(np.float32) / 255
+    windows = np.lib.stride_tricks.sliding_window_view(whole, (64, 64, 3))[:, :, 0]
+    assert any((abs(windows - crop).max(axis=(2, 3, 4)) < 1e-6).any()
+               for crop in (rgb, rgb[:, ::-1]))
+
+
+def test_faults_break_one_image_at_a_time_and_leave_the_inputs_alone():
+    rgb = np.full((32, 48, 3), 0.5, np.float32)
+    thermal = np.tile(np.linspace(0.2, 0.8, 48, dtype=np.float32), (32, 1))
+    before = rgb.copy(), thermal.copy()
+    lost = {'rgb': 0, 'thermal': 0}
+    for seed in range(200):
+        broken = augment.faults(rgb, thermal, np.random.default_rng(seed), lost=0.5)
+        gone = [not image.any() for image in broken]
+        assert not all(gone)
+        lost['rgb'] += gone[0]
+        lost['thermal'] += gone[1]
+        # A shift of a few pixels on this ramp is a change of a few hundredths; rows may be dead.
+        alive = np.ptp(broken[1], axis=1) > 0
+        if not gone[1]:
+            assert alive.sum() >= 29
+            assert abs(broken[1][alive] - thermal[alive]).max() < 0.12
+    assert all(30 < count < 70 for count in lost.values())
+    for image, kept in zip((rgb, thermal), before):
+        np.testing.assert_array_equal(image, kept)

@@ -15,9 +15,9 @@ from uaafusion_ros.network.layers import GatedMemory
 from uaafusion_ros.network.presets import Preset
 from uaafusion_ros.network.segmentation import LiteSegmenter
 from uaafusion_ros.network.segmentation_paper import PaperSegmenter
+from uaafusion_ros.network.unfolding import BlendHead
 from uaafusion_ros.network.unfolding import Descent
 from uaafusion_ros.network.unfolding import DiscardedDescent
-from uaafusion_ros.network.unfolding import BlendHead
 from uaafusion_ros.network.unfolding import SigmoidHead
 from uaafusion_ros.network.unfolding import Stage
 from uaafusion_ros.network.unfolding import UnfoldingNet

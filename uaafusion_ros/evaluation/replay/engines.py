@@ -75,7 +75,7 @@ class RecordedBackend(Backend):
         return EngineOutput(fused, mask, np.full(mask.shape, 255, np.uint8))
 
     def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> list[np.ndarray]:
-        raise NotImplementedError('a recording knows no padding; infer is complete')
+        raise EngineError('a recording holds finished images and runs no graph; use infer')
 
     def close(self) -> None:
         """Let the recording go."""
