@@ -42,7 +42,11 @@ class Data:
 
 @dataclass(frozen=True)
 class Optim:
-    """AdamW with a linear warm-up and a cosine down to zero."""
+    """
+    AdamW with a linear warm-up and a cosine down to zero.
+
+    amp: compute in bfloat16 where PyTorch's autocast deems it safe.
+    """
 
     steps: int = 1000
     warmup: int = 50
@@ -52,6 +56,7 @@ class Optim:
     ema: float = 0.995
     validate_every: int = 250
     save_every: int = 100
+    amp: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,10 @@ def convert(value: Any, default: Any, name: str) -> Any:
         if not isinstance(value, list):
             raise ParameterError(f"'{name}': expected a list of sources, got {value!r}")
         return tuple(build(Source, item, f'{name}[{i}].') for i, item in enumerate(value))
-    if isinstance(default, float) and not isinstance(value, bool):
+    if isinstance(default, bool):
+        if isinstance(value, bool):
+            return value
+    elif isinstance(default, float) and not isinstance(value, bool):
         # YAML 1.1 reads 3e-4 as text.
         try:
             return float(value)

@@ -91,7 +91,8 @@ def fit(phase: Phase, config: Config) -> Path:
         module.train()
         for group in adam.param_groups:
             group['lr'] = group['factor'] * learning_rate(optim, step)
-        loss, parts = phase.loss(step)
+        with torch.autocast('cpu', torch.bfloat16, enabled=optim.amp):
+            loss, parts = phase.loss(step)
         adam.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(module.parameters(), optim.clip_norm)

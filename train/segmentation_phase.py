@@ -53,7 +53,8 @@ class SegmentationPhase:
         self.val = [s for source in config.data.val for s in read(source)]
         classes = LAYOUTS[config.data.train[0].layout].classes
         self.spec = preset(config.preset)
-        self.module: nn.Module = make_segmenter(self.spec, pretrained=True)
+        self.module: nn.Module = make_segmenter(
+            self.spec, pretrained=self.spec.segmenter == 'lite')
         self.module.to(memory_format=torch.channels_last)
         counts = sum(np.bincount(s.label.ravel(), minlength=len(classes)) for s in self.samples)
         self.weights = losses.class_weights(torch.from_numpy(counts / counts.sum()).float())

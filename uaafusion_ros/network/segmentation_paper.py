@@ -110,6 +110,10 @@ class PaperSegmenter(nn.Module):
         return F.interpolate(
             self.coarse(luma), size=luma.shape[2:], mode='bilinear', align_corners=True)
 
+    def unscaled(self, luma: Tensor, chroma: Tensor) -> Tensor:
+        """Return logits (B, classes, H, W) of images that have the working size already."""
+        return self(luma, chroma)
+
     def scores(self, luma: Tensor, chroma: Tensor) -> Tensor:
         """Return one sigmoid per class, (B, classes, H, W) in [0, 1]; they need not add to 1."""
         return torch.sigmoid(self(luma, chroma))
