@@ -30,7 +30,7 @@ def crop(sample: Sample, size: int, rng: np.random.Generator,
     top = int(rng.integers(0, height - side + 1))
     left = int(rng.integers(0, width - side + 1))
     if sample.label is not None and rng.random() < focus:
-        present = np.flatnonzero(np.bincount(sample.label.ravel(), minlength=2)[1:]) + 1
+        present = np.flatnonzero(np.bincount(sample.label.ravel(), minlength=2)[1:IGNORE]) + 1
         if present.size:
             rows, columns = np.nonzero(sample.label == rng.choice(present))
             pick = int(rng.integers(0, rows.size))

@@ -1,0 +1,122 @@
+"""Pairs as a sequence: held in memory where they fit, read on access where they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+import operator
+
+import numpy as np
+
+from train.config import Source
+from train.datasets.classes import Colour
+from train.datasets.reader import load
+from train.datasets.reader import read_label
+from train.datasets.reader import Sample
+from train.datasets.scan import classes_of
+from train.datasets.scan import find
+from train.datasets.scan import PairFiles
+from uaafusion_ros.errors import DatasetError
+
+MEMORY = 2 * 2**30  # bytes of images that are kept
+
+
+class LazySamples(Sequence[Sample]):
+    """
+    Pairs that are read when they are asked for.
+
+    The first ones asked for stay in memory until `memory` bytes are full: training draws pairs
+    evenly, so any of them are as good to keep. Reading raises DatasetError as `load` does.
+    """
+
+    def __init__(self, pairs: Sequence[PairFiles], memory: int = MEMORY) -> None:
+        self.pairs = tuple(pairs)
+        self._room = memory
+        self._kept: dict[int, Sample] = {}
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int | slice) -> Sample | LazySamples:
+        if isinstance(index, slice):
+            return LazySamples(self.pairs[index], self._room)
+        index = range(len(self))[operator.index(index)]
+        if index in self._kept:
+            return self._kept[index]
+        sample = load(self.pairs[index])
+        if size_of(sample) <= self._room:
+            self._room -= size_of(sample)
+            self._kept[index] = sample
+        return sample
+
+
+def size_of(sample: Sample) -> int:
+    """Return the bytes of a pair's images."""
+    label = 0 if sample.label is None else sample.label.nbytes
+    return sample.rgb.nbytes + sample.thermal.nbytes + label
+
+
+def read(source: Source) -> Sequence[Sample]:
+    """
+    Return every pair of a source, sorted by name.
+
+    Raises DatasetError naming the folder or file that is missing, unreadable, of another size
+    than its partner, or labelled out of range; the latter three only when a pair is first asked
+    for, where a set is too large to be held in memory.
+    """
+    return read_all((source,))
+
+
+def read_all(sources: Sequence[Source], memory: int = MEMORY) -> Sequence[Sample]:
+    """Return the pairs of all sources in their order: a list where `memory` bytes hold them."""
+    found = [find(source) for source in sources]
+    size = sum(len(pairs) * size_of(load(pairs[0])) for pairs in found)
+    every = [pair for pairs in found for pair in pairs]
+    return [load(pair) for pair in every] if size <= memory else LazySamples(every, memory)
+
+
+def names_of(samples: Sequence[Sample]) -> list[str]:
+    """Return the names of all pairs, without reading them."""
+    return [item.name for item in _cheap(samples)]
+
+
+def class_counts(samples: Sequence[Sample], classes: int) -> np.ndarray:
+    """
+    Count the labelled pixels of each class id, int64 (classes,).
+
+    Only label files are read where pairs are not in memory. Raises DatasetError where no pixel
+    has a label.
+    """
+    counts = np.zeros(classes, np.int64)
+    for item in _cheap(samples):
+        label = read_label(item) if isinstance(item, PairFiles) else item.label
+        if label is not None:
+            counts += np.bincount(label.ravel(), minlength=256)[:classes]
+    if not counts.any():
+        raise DatasetError('no pixel of the training pairs has a label; segmentation needs a '
+                           'source with labels')
+    return counts
+
+
+def palette_of(sources: Sequence[Source]) -> dict[str, Colour]:
+    """
+    Return names and colours of the classes that all labelled sources share; {} without labels.
+
+    Raises DatasetError where two sources have other classes: their ids would not mean the same.
+    """
+    first: tuple[Source, dict[str, Colour]] | None = None
+    for source in sources:
+        palette = classes_of(source).palette
+        if not palette:
+            continue
+        if first and list(palette) != list(first[1]):
+            raise DatasetError(
+                f'{source.root} ({source.layout}) has the classes {", ".join(palette)}, but '
+                f'{first[0].root} ({first[0].layout}) {", ".join(first[1])}; one training needs '
+                'one class list')
+        first = first or (source, palette)
+    return first[1] if first else {}
+
+
+def _cheap(samples: Sequence[Sample]) -> Iterator[Sample | PairFiles]:
+    return iter(samples.pairs if isinstance(samples, LazySamples) else samples)
