@@ -18,7 +18,7 @@ from uaafusion_ros.nodes import fusion_node
 
 def constant_outputs(height: int, width: int) -> list[np.ndarray]:
     """Return fused uint8 HxWx3, mask uint8 HxW with three classes and confidence uint8 HxW."""
-    ramp = np.broadcast_to(np.arange(width) % 256, (height, width)).astype(np.uint8)
+    ramp = np.tile((np.arange(width) % 256).astype(np.uint8), (height, 1))
     return [np.repeat(ramp[..., None], 3, 2), ramp // 100, ramp]
 
 

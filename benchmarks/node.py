@@ -3,9 +3,11 @@ Time nodes end to end: images sent over DDS, fused image and mask received.
 
     python benchmarks/node.py [--quick] [--thermal mono16]
 
-Four nodes take turns in each run: the shipped one, one written the usual way with PyTorch in eager
-mode (plain_node.py), and both with an engine that returns constant arrays, which shows what the
-nodes themselves cost. Then each of the first two gets three times what it can take.
+Five nodes take turns in each run: the shipped one, one written the usual way with PyTorch in eager
+mode (plain_node.py), and both without a network, which shows what the nodes themselves cost. The
+plain one goes without twice: with a constant image and mask, and with constant logits, among which
+it still seeks the likeliest class, as the shipped node's engine does for it. Then each of the
+first two gets three times what it can take.
 """
 
 from __future__ import annotations
@@ -27,15 +29,17 @@ from node_rig import Rig
 
 OURS, USUAL = 'shipped', 'plain, torch eager'
 OURS_HOLLOW, USUAL_HOLLOW = 'shipped, constant engine', 'plain, constant engine'
+USUAL_LOGITS = 'plain, constant logits'
 KINDS = {OURS: node_rig.SHIPPED, USUAL: node_rig.PLAIN_TORCH, OURS_HOLLOW: node_rig.HOLLOW,
-         USUAL_HOLLOW: node_rig.PLAIN_HOLLOW}
-BARE = (OURS_HOLLOW, USUAL_HOLLOW)
+         USUAL_HOLLOW: node_rig.PLAIN_HOLLOW, USUAL_LOGITS: node_rig.PLAIN_LOGITS}
+BARE = (OURS_HOLLOW, USUAL_HOLLOW, USUAL_LOGITS)
+WITH_TORCH = (USUAL, USUAL_LOGITS)
 OVERLOAD = 3.0
 
 
 def _kinds() -> dict[str, node_rig.Kind]:
     return {name: kind for name, kind in KINDS.items()
-            if kind is not node_rig.PLAIN_TORCH or find_spec('torch')}
+            if name not in WITH_TORCH or find_spec('torch')}
 
 
 def one_run(plan: Plan, folder: Path) -> dict[str, Any]:
@@ -71,6 +75,7 @@ def compare(runs: list[Mapping[str, Any]]) -> dict[str, Any]:
     """Return processor time per pair of the usual way over ours, by rate and by engine."""
     compared: dict[str, Any] = {}
     for name, ours, usual in (('without engine', OURS_HOLLOW, USUAL_HOLLOW),
+                              ('without network', OURS_HOLLOW, USUAL_LOGITS),
                               ('with engine', OURS, USUAL)):
         for rate in runs[0]['rates'][ours]:
             both = [(run['rates'][usual][rate]['cpu_ms'], run['rates'][ours][rate]['cpu_ms'])

@@ -42,6 +42,7 @@ class Kind:
 SHIPPED = Kind('uaafusion_ros.nodes.fusion_node')
 HOLLOW = Kind('hollow_node')
 PLAIN_HOLLOW = Kind('plain_node', ('constant',), reports=False)
+PLAIN_LOGITS = Kind('plain_node', ('logits',), reports=False)
 PLAIN_TORCH = Kind('plain_node', ('torch',), reports=False)
 
 

@@ -7,11 +7,13 @@ luma, keeps the camera's chroma, and publishes fused image and mask. Nothing is 
 purpose: bytes go into messages by the quick way (`array.frombytes`) and arrays are copied only
 where cv_bridge copies.
 
-    python plain_node.py constant | torch [--threads 2] [--size 640 480]
+    python plain_node.py constant | logits | torch [--threads 2] [--size 640 480]
 
-The engine `constant` returns the same arrays each time; `torch` is the preset `fast` in PyTorch
-eager mode with fresh weights, which cost what trained ones cost. It is warmed up for images of
-the given size.
+The engine `constant` returns the same image and mask each time. `logits` is PyTorch with a network
+that returns the same tensors each time, so that the likeliest class is still sought among the
+logits, as a network leaves it to its caller. `torch` is the preset `fast` in PyTorch eager mode
+with fresh weights, which cost what trained ones cost. It is warmed up for images of the given
+size.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
+CLASSES = 9
 QUEUE, SLOP_NS = 10, 50_000_000
 WARM_UP = 3
 _LAYOUTS = {'rgb8': (np.uint8, 3), 'bgr8': (np.uint8, 3), 'mono8': (np.uint8, 1),
@@ -38,11 +41,11 @@ Engine = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.nda
 
 
 def to_array(message: Image, encoding: str) -> np.ndarray:
-    """Return the pixels of a message as `encoding`, a copy, as cv_bridge's imgmsg_to_cv2 does."""
+    """Return the pixels of a message as `encoding`, as cv_bridge's imgmsg_to_cv2 does."""
     dtype, channels = _LAYOUTS[message.encoding]
     array = np.frombuffer(message.data, dtype)
     shape = (message.height, message.width, channels)[:2 + (channels > 1)]
-    array = array.reshape(shape).copy()
+    array = array.reshape(shape)
     if (message.encoding, encoding) == ('rgb8', 'bgr8'):
         array = cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
     return array
@@ -125,39 +128,65 @@ def constant_engine() -> Engine:
               chroma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         shape = luma.shape[2:]
         if shape not in made:
-            ramp = np.broadcast_to(np.arange(shape[1]) % 256, shape)
+            ramp = np.tile(np.arange(shape[1]) % 256, (shape[0], 1))
             made[shape] = ((ramp / 255).astype(np.float32), (ramp // 100).astype(np.int64))
         return made[shape]
 
     return infer
 
 
-def torch_engine(threads: int) -> Engine:
-    """Return the preset `fast` in PyTorch as a training script would call it."""
+def torch_engine(threads: int, make_network: Callable[[], Callable[..., tuple]]) -> Engine:
+    """Return a network in PyTorch as a training script would call it; it gives luma and logits."""
     import torch
-    from uaafusion_ros.engine.torch_session import make_network
-    from uaafusion_ros.network.presets import preset
     torch.set_num_threads(threads)
-    network = make_network(preset('fast')).eval()
+    network = make_network()
 
     def infer(thermal: np.ndarray, luma: np.ndarray,
               chroma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with torch.no_grad():
-            result, logits = network(*map(torch.from_numpy, (thermal, luma, chroma)))
-        return result.fused[0, 0].numpy(), logits[0].argmax(0).numpy()
+            fused, logits = network(*map(torch.from_numpy, (thermal, luma, chroma)))
+        return fused[0, 0].numpy(), logits[0].argmax(0).numpy()
 
     return infer
+
+
+def fast_network() -> Callable[..., tuple]:
+    """Return the preset `fast`."""
+    from uaafusion_ros.engine.torch_session import make_network
+    from uaafusion_ros.network.presets import preset
+    network = make_network(preset('fast')).eval()
+
+    def run(*planes) -> tuple:
+        result, logits = network(*planes)
+        return result.fused, logits
+
+    return run
+
+
+def constant_network() -> Callable[..., tuple]:
+    """Return a network that answers at once, of nine classes."""
+    import torch
+    made: dict[tuple[int, ...], tuple] = {}
+
+    def run(thermal, luma, chroma) -> tuple:
+        if luma.shape not in made:
+            made[luma.shape] = (torch.rand(luma.shape), torch.rand(1, CLASSES, *luma.shape[2:]))
+        return made[luma.shape]
+
+    return run
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(prog='plain_node')
-    parser.add_argument('engine', choices=('constant', 'torch'))
+    parser.add_argument('engine', choices=('constant', 'logits', 'torch'))
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--size', type=int, nargs=2, default=(640, 480), metavar=('W', 'H'))
     options, ros_arguments = parser.parse_known_args(arguments)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    engine = constant_engine() if options.engine == 'constant' else torch_engine(options.threads)
+    networks = {'logits': constant_network, 'torch': fast_network}
+    engine = (constant_engine() if options.engine == 'constant'
+              else torch_engine(options.threads, networks[options.engine]))
     width, height = options.size
     plane = np.zeros((1, 1, height, width), np.float32)
     for _ in range(WARM_UP):

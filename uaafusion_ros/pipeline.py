@@ -26,6 +26,7 @@ from uaafusion_ros.imaging.registration import Registration
 from uaafusion_ros.imaging.registration import Roi
 from uaafusion_ros.imaging.registration.drift import Drift
 from uaafusion_ros.imaging.registration.drift import DriftMonitor
+from uaafusion_ros.imaging.thermal import ScaledThermal
 from uaafusion_ros.imaging.thermal import ThermalFacts
 from uaafusion_ros.imaging.thermal import ThermalScaler
 from uaafusion_ros.imaging.thermal import ThermalScaling
@@ -51,8 +52,14 @@ class FusionPipeline:
         self._rgb_size: tuple[int, int] | None = None
         self._drift = DriftMonitor() if watch_drift else None
         self._drift_ns = 0
-        self.thermal_facts: ThermalFacts | None = None
+        self._scaled_last: ScaledThermal | None = None
         self.drift: Drift | None = None
+
+    @property
+    def thermal_facts(self) -> ThermalFacts | None:
+        """What was measured on the last thermal image, None before the first; about 0.2 ms."""
+        last = self._scaled_last
+        return None if last is None else last.facts
 
     def process(self, pair: FramePair) -> FusionResult:
         """
@@ -123,9 +130,8 @@ class FusionPipeline:
 
 
     def _scaled(self, thermal: np.ndarray, stamp_ns: int) -> np.ndarray:
-        scaled = self._scaler.scale(thermal, stamp_ns)
-        self.thermal_facts = scaled.facts
-        return scaled.image
+        self._scaled_last = self._scaler.scale(thermal, stamp_ns)
+        return self._scaled_last.image
 
     def _watch_drift(self, stamp_ns: int, rgb: np.ndarray, registered: Registered) -> None:
         if self._drift is None or abs(stamp_ns - self._drift_ns) < _DRIFT_NS:

@@ -163,10 +163,13 @@ def test_tables_and_the_document():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('kind', [node_rig.HOLLOW, node_rig.PLAIN_HOLLOW],
-                         ids=['shipped', 'plain'])
+@pytest.mark.parametrize('kind', [
+    node_rig.HOLLOW, node_rig.PLAIN_HOLLOW, node_rig.PLAIN_LOGITS],
+    ids=['shipped', 'plain', 'plain with logits'])
 def test_a_node_is_measured_over_dds(kind, tmp_path):
-    """Both kinds of node publish a pair for a pair, and their cost is seen."""
+    """Every kind of node publishes a pair for a pair, and its cost is seen."""
+    if kind is node_rig.PLAIN_LOGITS:
+        pytest.importorskip('torch')
     with node_rig.Rig(kind, common.QUICK, tmp_path) as tested:
         row = tested.play(10.0, 2.5)['']
     assert row['sent'] >= 10

@@ -52,6 +52,16 @@ def test_a_line_that_hardly_differs_does_no_harm():
     assert not len(dead_lines.find(image, 0))   # row 26 is of one value by chance
 
 
+@pytest.mark.parametrize('axis', [0, 1])
+def test_one_live_pixel_keeps_a_line_alive(axis):
+    """Whichever it is, as only some are looked at first."""
+    for place in range(64):
+        image = noisy()
+        image[20] = 0
+        image[20, place] = 1
+        assert not len(dead_lines.find(image if axis == 0 else image.T, axis)), place
+
+
 def test_floats_are_filled_between():
     image = noisy(dtype=np.float32)
     image[10] = -5.0

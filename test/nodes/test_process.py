@@ -26,6 +26,9 @@ import os
 import signal
 import sys
 
+if {old}:
+    sys.modules['rclpy.experimental.events_executor'] = None  # as in Humble
+
 import rclpy
 from rclpy.node import Node
 
@@ -38,6 +41,7 @@ class Busy(Node):
 
     def start(self):
         print('started', flush=True)
+        self.create_timer(0.01, lambda: print(type(self.executor).__name__, flush=True))
         if {stuck}:
             library, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)
             for _ in range(2):  # the second lock waits for the first, and no signal wakes it
@@ -62,9 +66,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
     """Return a function that starts the process, and kill what is left of it."""
     started = []
 
-    def start(stuck: bool) -> subprocess.Popen:
+    def start(stuck: bool, old: bool = False) -> subprocess.Popen:
         started.append(subprocess.Popen(
-            [sys.executable, '-c', PROCESS.format(stuck=stuck)], cwd=ROOT, text=True,
+            [sys.executable, '-c', PROCESS.format(stuck=stuck, old=old)], cwd=ROOT, text=True,
             env=ros_environment(free_domain(), ROOT / 'config/fastdds.xml', tmp_path),
             stdout=subprocess.PIPE))
         assert started[0].stdout.readline() == 'started\n'
@@ -84,6 +88,18 @@ def test_native_code_on_the_main_thread_does_not_delay_the_end(start, number):
     child.send_signal(number)
     assert child.wait(10.0) == 0
     assert time.monotonic() - began <= 2.0
+
+
+@pytest.mark.parametrize(('old', 'name'), [
+    (False, 'EventsExecutor'), (True, 'SingleThreadedExecutor')])
+def test_the_executor_is_the_quicker_one_where_rclpy_has_it(start, old, name):
+    """Either runs timers and ends at a signal."""
+    if not old:
+        pytest.importorskip('rclpy.experimental.events_executor')
+    child = start(stuck=False, old=old)
+    assert [child.stdout.readline() for _ in range(3)] == [f'{name}\n'] * 3
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(10.0) == 0
 
 
 def test_a_signal_while_the_interpreter_ends_is_no_harm(start):

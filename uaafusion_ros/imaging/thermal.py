@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import exp
 from math import isqrt
 
@@ -69,10 +71,15 @@ class ThermalFacts:
 
 @dataclass(frozen=True)
 class ScaledThermal:
-    """One thermal image in 8 bits (uint8 HxW, hot is bright) and its facts."""
+    """One thermal image in 8 bits (uint8 HxW, hot is bright); `measure` returns its facts."""
 
     image: np.ndarray
-    facts: ThermalFacts
+    measure: Callable[[], ThermalFacts]
+
+    @property
+    def facts(self) -> ThermalFacts:
+        """What was measured; computed when asked for, as few of the images are asked about."""
+        return self.measure()
 
 
 @dataclass(frozen=True)
@@ -162,8 +169,8 @@ class ThermalScaler:
             image = cv2.bitwise_not(image)
         if valid is not None:
             image[~valid] = 0
-        values = low, high, *_extremes(thermal, valid)
-        return ScaledThermal(image, self._facts(samples, values, invalid, dead))
+        return ScaledThermal(image, partial(
+            self._facts, thermal, valid, samples, (low, high), invalid, dead))
 
     def _next_limits(self, thermal: np.ndarray, samples: np.ndarray,
                      stamp_ns: int | None) -> tuple[float, float]:
@@ -188,8 +195,10 @@ class ThermalScaler:
         self._limits = now
         return now
 
-    def _facts(self, samples: np.ndarray, values: tuple[float, ...], invalid: float,
+    def _facts(self, thermal: np.ndarray, valid: np.ndarray | None, samples: np.ndarray,
+               limits: tuple[float, float], invalid: float,
                dead: tuple[int, int]) -> ThermalFacts:
+        values = *limits, *_extremes(thermal, valid)
         dtype, radiometry = samples.dtype, self._scaling.radiometry
         size = max(samples.size, 1)
         full = sum(np.count_nonzero(samples == code) for code in _FULL.get(dtype.str[1:], ()))
@@ -204,6 +213,10 @@ def percentiles(samples: np.ndarray, low: float, high: float) -> tuple[float, fl
     if not samples.size:
         return None
     places = [round(percent / 100 * (samples.size - 1)) for percent in (low, high)]
+    if samples.dtype == np.uint16:  # to count is quicker than to sort
+        bottom = samples.min()
+        below = np.cumsum(np.bincount(samples - bottom))
+        return tuple(float(bottom + np.searchsorted(below, place, 'right')) for place in places)
     ordered = np.partition(samples, places)
     return float(ordered[places[0]]), float(ordered[places[1]])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array as byte_array
 import copy
 
 from builtin_interfaces.msg import Time
@@ -76,11 +75,9 @@ def jpeg_from_array(
     rgb: np.ndarray, quality: int, stamp_ns: int, frame_id: str
 ) -> CompressedImage:
     """Return the message of a uint8 HxWx3 RGB image as JPEG, as image_transport would fill it."""
-    data = byte_array('B')
-    data.frombytes(compressed.encode_jpeg(rgb, quality))
     msg = CompressedImage(format='rgb8; jpeg compressed bgr8')
     msg.header = _header(stamp_ns, frame_id)
-    msg.data = data
+    msg.data.frombytes(compressed.encode_jpeg(rgb, quality))
     return msg
 
 
@@ -92,16 +89,14 @@ def image_from_array(array: np.ndarray, encoding: str, stamp_ns: int, frame_id: 
     little-endian and rows unpadded. Raises EncodingError for another encoding, shape or dtype.
     """
     raw, step = encode(array, encoding)
-    # rosidl's setter copies array.array at once and anything from numpy byte by byte.
-    data = byte_array('B')
-    data.frombytes(raw)
     msg = Image()
     msg.header = _header(stamp_ns, frame_id)
     msg.height, msg.width = array.shape[:2]
     msg.encoding = lookup(encoding).name
     msg.is_bigendian = 0
     msg.step = step
-    msg.data = data
+    # The setter would copy once more, and byte by byte what is no array.array.
+    msg.data.frombytes(raw)
     return msg
 
 

@@ -12,11 +12,17 @@ import time
 from typing import Protocol
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.signals import SignalHandlerOptions
 
 from uaafusion_ros.nodes.voice import said
+
+# SingleThreadedExecutor asks every entity of the node anew for each event, which costs more than
+# the callbacks here; Humble and the first patches of Jazzy have nothing else.
+try:
+    from rclpy.experimental.events_executor import EventsExecutor as Executor
+except ImportError:
+    from rclpy.executors import SingleThreadedExecutor as Executor
 
 _STOP_S = 1.0  # for the work at hand when a signal ends the process
 _END_S = 1.5   # for all of the end; two seconds are promised, and a busy machine is slow
@@ -51,7 +57,7 @@ def run(make_node: Callable[[], Runnable], args: list[str] | None) -> int:
         signal.signal(number, lambda *_: stopped.set())
     _end_in_time()
     node = make_node()
-    executor = SingleThreadedExecutor()
+    executor = Executor()
     executor.add_node(node)
     node.start()
     while not stopped.is_set() and rclpy.ok():

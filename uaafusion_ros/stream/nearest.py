@@ -56,7 +56,8 @@ class NearestSynchronizer:
             queue_size=values['sync.queue_size'], reference=values['sync.reference'],
             thermal_offset_ns=_ns(values['sync.thermal_offset_ms']),
             max_hold_ns=max(wait_ns, _LEAST_HOLD_NS))
-        self._told = dict(self._pairer.stats.dropped)
+        self._told = self._pairer.stats.dropped
+        self._told_total = 0
 
     def add(self, camera: str, frame: Frame, now_ns: int) -> list[FramePair]:
         """Take a frame; return the pairs it decides."""
@@ -81,14 +82,14 @@ class NearestSynchronizer:
         return self._pairer.advice()
 
     def _settled(self, pairs: list[Pair[Frame]]) -> list[FramePair]:
-        for camera, reasons in self._pairer.stats.dropped.items():
-            told = self._told[camera]
-            if reasons == told:  # as after most calls, of which there are sixty a second and more
-                continue
-            self._told[camera] = reasons
-            for reason, count in reasons.items():
-                if count > told[reason]:
-                    self._dropped(camera, reason.value, count - told[reason])
+        total = self._pairer.dropped_total
+        if total != self._told_total:  # rarely, while there are sixty calls a second and more
+            told, self._told = self._told, self._pairer.stats.dropped
+            self._told_total = total
+            for camera, reasons in self._told.items():
+                for reason, count in reasons.items():
+                    if count > told[camera][reason]:
+                        self._dropped(camera, reason.value, count - told[camera][reason])
         return [FramePair(thermal=pair.thermal, rgb=pair.rgb) for pair in pairs]
 
 

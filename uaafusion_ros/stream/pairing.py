@@ -175,6 +175,11 @@ class NearestPairer(Generic[Payload]):
             last_jump=self._last_jump,
         )
 
+    @property
+    def dropped_total(self) -> int:
+        """How many frames of both cameras were dropped, for whatever reason."""
+        return sum(sum(each.dropped.values()) for each in self._timelines.values())
+
     def advice(self) -> str | None:
         """Say so when the slop, above half the slower camera's period, can pair neighbours."""
         periods = [(t.period_ns, t.name) for t in self._timelines.values() if t.period_ns]
