@@ -1,14 +1,16 @@
 # make demo   install and run the main job; the result lies in demo_output/
 # make test   install and run every test
 # make soak   run the node for MINUTES while its cameras fail; the verdict lies in soak_output/
+# make results  measure quality and the parts of the networks; writes docs/results.md
 # make bench  time engines and nodes side by side; the result lies in bench_output/
 PYTHON ?= python3
 VENV ?= .venv
 RATE ?= 5
 MINUTES ?= 10
+DATA ?= ../shared/data
 BIN := $(VENV)/bin
 
-.PHONY: demo test soak bench docs clean
+.PHONY: demo test soak bench results docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
@@ -22,6 +24,9 @@ soak: $(VENV)/.demo
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/bench.py --out bench_output
+
+results: $(VENV)/.test
+	OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.results --data $(DATA)
 
 docs: $(VENV)/.demo
 	$(BIN)/uaafusion parameters > docs/parameters.md
@@ -40,4 +45,4 @@ $(VENV)/.test: setup.py | $(BIN)/python
 	touch $@ $(VENV)/.demo
 
 clean:
-	rm -rf $(VENV) build install log demo_output soak_output bench_output *.egg-info
+	rm -rf $(VENV) build install log demo_output soak_output bench_output results_output *.egg-info

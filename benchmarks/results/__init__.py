@@ -1,0 +1,1 @@
+"""What docs/results.md says, measured: `python -m benchmarks.results` from the source tree."""
