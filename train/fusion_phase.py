@@ -13,14 +13,21 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from train import losses
+from train.batches import Batch
+from train.batches import Share
 from train.batches import training_batch
 from train.batches import whole
 from train.config import Config
-from train.data import read
+from train.config import Loss
+from train.data import names_of
+from train.data import read_all
+from train.target import emphasised
 from train.target import target
 from uaafusion_ros.network.build import make_fusion
+from uaafusion_ros.network.presets import Preset
 from uaafusion_ros.network.presets import preset
 from uaafusion_ros.network.unfolding import Attention
+from uaafusion_ros.network.unfolding import UnfoldingNet
 
 LOST = 0.05
 REGIONS = 5  # at most, in one crop
@@ -29,15 +36,17 @@ REGIONS = 5  # at most, in one crop
 class FusionPhase:
     """Trains `module`, the unfolding network of `config.preset`."""
 
+    share = Share()
+
     def __init__(self, config: Config) -> None:
         self.config = config
         self.spec = preset(config.preset)
         self.module: nn.Module = make_fusion(self.spec)
         self.module.to(memory_format=torch.channels_last)
-        self.samples = [s for source in config.data.train for s in read(source)]
-        self.val = [s for source in config.data.val for s in read(source)]
+        self.samples = read_all(config.data.train)
+        self.val = read_all(config.data.val)
         self.meta = {'part': 'fusion', 'preset': config.preset,
-                     'samples': [s.name for s in self.samples]}
+                     'samples': names_of(self.samples)}
 
     def parameter_groups(self) -> list[tuple[list[nn.Parameter], float]]:
         """Return all parameters at the full learning rate."""
@@ -47,12 +56,8 @@ class FusionPhase:
         """Return the loss of a batch under random weights and attention."""
         weight = self.config.loss
         batch = training_batch(
-            self.samples, self.config.data, self.config.seed, step, lost=LOST)
-        generator = torch.Generator().manual_seed(self.config.seed + step)
-        weights = random_weights(batch.luma.shape, generator)
-        attention = random_attention(self.spec.stages, batch.luma.shape[0], generator)
-        fused = self.module(batch.thermal, batch.luma, weights, attention)[-1]
-        parts = fusion_losses(fused, batch.thermal, batch.luma, weights)
+            self.samples, self.config.data, self.config.seed, step, LOST, self.share)
+        parts = random_losses(self.module, self.spec, batch, self.config, step)
         total = sum(getattr(weight, name) * value for name, value in parts.items())
         return total, {name: value.item() for name, value in parts.items()}
 
@@ -60,20 +65,45 @@ class FusionPhase:
         """Return the mean absolute error against the target at even weights."""
         error = 0.0
         for sample in self.val:
-            batch = whole(sample)
+            batch = whole(sample, share=self.share)
             even = torch.full_like(batch.luma, 0.5)
-            fused = module(batch.thermal, batch.luma, even, lambda *_: torch.zeros(1, 1, 1, 1))[-1]
+            fused = module(
+                batch.thermal, batch.luma, module.cells(even), no_attention)[-1]
             error += losses.likeness(fused, target(batch.thermal, batch.luma, even)).item()
         return -error / len(self.val), {'target': error / len(self.val)}
 
 
-def fusion_losses(fused: Tensor, thermal: Tensor, luma: Tensor,
-                  w_thermal: Tensor) -> dict[str, Tensor]:
-    """Return the losses of the unclipped fused luma (B, 1, H, W) under weights w1."""
-    return {
-        'target': losses.likeness(fused, target(thermal, luma, w_thermal)),
-        'intensity': losses.intensity(fused, thermal, luma, w_thermal),
-    }
+def random_losses(fusion: UnfoldingNet, spec: Preset, batch: Batch, config: Config,
+                  step: int) -> dict[str, Tensor]:
+    """Return the losses of a batch under the random weights and attention of `step`."""
+    generator = torch.Generator().manual_seed(config.seed + step)
+    shape = torch.Size((batch.total, *batch.luma.shape[1:]))
+    weights = random_weights(shape, generator)[batch.rows].to(batch.luma.device)
+    attention = random_attention(spec, batch.total, generator, batch.rows)
+    cells = F.avg_pool2d(weights, spec.downscale)
+    iterates = fusion(batch.thermal, batch.luma, cells, attention)
+    last = attention(spec.stages - 1, [batch.luma])
+    return fusion_losses(iterates, batch.thermal, batch.luma, weights, last, config.loss)
+
+
+def fusion_losses(iterates: list[Tensor], thermal: Tensor, luma: Tensor, w_thermal: Tensor,
+                  attention: Tensor, weight: Loss) -> dict[str, Tensor]:
+    """
+    Return the losses of unclipped iterates (B, 1, H, W), the last being the fused luma.
+
+    w_thermal: w1 (B, 1, H, W); attention: A of the last stage, (B, 1, h, w).
+    """
+    # What is aimed at is known exactly, whatever precision the network computes in.
+    with torch.autocast(luma.device.type, enabled=False):
+        *earlier, fused = (image.float() for image in iterates[1:])
+        aim = emphasised(target(thermal, luma, w_thermal), attention.float(), weight.emphasis)
+        parts = {
+            'target': losses.likeness(fused, aim),
+            'intensity': losses.intensity(fused, thermal, luma, w_thermal),
+        }
+        if weight.iterates:
+            parts['iterates'] = torch.stack([losses.likeness(x, aim) for x in earlier]).mean()
+    return parts
 
 
 def random_weights(shape: torch.Size, generator: torch.Generator) -> Tensor:
@@ -89,15 +119,26 @@ def random_weights(shape: torch.Size, generator: torch.Generator) -> Tensor:
     return F.interpolate(weights, size=(height, width), mode='bilinear', align_corners=False)
 
 
-def random_attention(stages: int, count: int, generator: torch.Generator) -> Attention:
-    """Return maps of the size of normalised attributions, smooth and without meaning."""
-    noise = torch.randn(stages, count, 1, 5, 5, generator=generator)
+def no_attention(stage: int, iterates: list[Tensor]) -> Tensor:
+    """Return the map of the first stage, zero, whatever the stage."""
+    return iterates[0].new_zeros(1, 1, 1, 1)
+
+
+def random_attention(spec: Preset, count: int, generator: torch.Generator,
+                     rows: slice = slice(None)) -> Attention:
+    """
+    Return maps of the size of normalised attributions, smooth and without meaning.
+
+    They are those of `rows` of a batch of `count`.
+    """
+    noise = torch.randn(spec.stages, count, 1, 5, 5, generator=generator)
     loud = torch.rand(1, generator=generator) * 2
 
     def attention(stage: int, iterates: list[Tensor]) -> Tensor:
         if stage == 0:
-            return noise.new_zeros(1, 1, 1, 1)
-        size = tuple(n // 2 for n in iterates[0].shape[2:])
-        return F.interpolate(noise[stage] * loud, size=size, mode='bilinear')
+            return no_attention(stage, iterates)
+        size = tuple(n // spec.downscale for n in iterates[0].shape[2:])
+        level = (noise[stage, rows] * loud).to(iterates[0].device)
+        return F.interpolate(level, size=size, mode='bilinear')
 
     return attention

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch import nn
@@ -12,22 +10,24 @@ import torch.nn.functional as F
 
 from train import losses
 from train.batches import Batch
+from train.batches import Share
 from train.batches import training_batch
 from train.batches import whole
 from train.config import Config
-from train.data import LAYOUTS
-from train.data import read
+from train.data import class_counts
+from train.data import names_of
+from train.data import palette_of
+from train.data import read_all
+from train.earlier import trained
 from train.fusion_phase import fusion_losses
-from train.segmentation_phase import class_map
-from train.segmentation_phase import sources_and_mixes
 from train.target import target
-from uaafusion_ros.errors import CheckpointError
+from train.views import sources_and_mixes
 from uaafusion_ros.evaluation.segmentation_metrics import confusion
 from uaafusion_ros.evaluation.segmentation_metrics import IGNORE
 from uaafusion_ros.evaluation.segmentation_metrics import scores
 from uaafusion_ros.network import attribution
-from uaafusion_ros.network import checkpoint
 from uaafusion_ros.network.exact import segment_with
+from uaafusion_ros.network.model import decide
 from uaafusion_ros.network.model import Prediction
 from uaafusion_ros.network.model import UAAFusion
 from uaafusion_ros.network.presets import preset
@@ -39,30 +39,24 @@ BLACK_EVERY = 50
 class JointPhase:
     """Trains `module`, the whole network of `config.preset`, from both earlier phases."""
 
+    share = Share()
+
     def __init__(self, config: Config) -> None:
         self.config = config
         self.module = UAAFusion(preset(config.preset))
         for part, path in (('segmenter', config.segmenter), ('fusion', config.fusion)):
-            if not path:
-                raise CheckpointError(f"'{part}' is empty: name the best checkpoint of the phase "
-                                      'that trains it')
-            tensors, meta = checkpoint.load(Path(path))
-            if meta.get('part') != part or meta.get('preset') != config.preset:
-                raise CheckpointError(
-                    f"{path}: holds the {meta.get('part')} of preset '{meta.get('preset')}', "
-                    f"expected the {part} of '{config.preset}'")
-            getattr(self.module, part).load_state_dict(tensors)
+            getattr(self.module, part).load_state_dict(
+                trained(part, path, config.preset)[0])
         self.module.to(memory_format=torch.channels_last)
-        self.classes = LAYOUTS[config.data.train[0].layout].classes
-        self.samples = [s for source in config.data.train for s in read(source)]
-        self.val = [s for source in config.data.val for s in read(source)]
-        counts = sum(np.bincount(s.label.ravel(), minlength=len(self.classes))
-                     for s in self.samples if s.label is not None)
+        self.classes = tuple(palette_of(config.data.train))
+        self.samples = read_all(config.data.train)
+        self.val = read_all(config.data.val)
+        counts = class_counts(self.samples, len(self.classes))
         self.class_weights = losses.class_weights(torch.from_numpy(counts / counts.sum()).float())
         self.meta = {
             'part': 'network', 'preset': config.preset, 'classes': list(self.classes),
             'class_weights': self.class_weights.tolist(),
-            'samples': [s.name for s in self.samples]}
+            'samples': names_of(self.samples)}
 
     def parameter_groups(self) -> list[tuple[list[nn.Parameter], float]]:
         """Return parameters with a factor on the learning rate; a trained part moves less."""
@@ -75,14 +69,16 @@ class JointPhase:
         weight = self.config.loss
         self.module.segmenter.eval()  # its batch statistics belong to natural images
         batch = training_batch(
-            self.samples, self.config.data, self.config.seed, step, lost=LOST)
+            self.samples, self.config.data, self.config.seed, step, LOST, self.share)
         with torch.no_grad():
             if step % BLACK_EVERY == 0:
                 self.module.look_at_black()
             looks = self.module.first_look(batch.thermal, batch.luma, batch.chroma)
         result = self.module.fuse(batch.thermal, batch.luma, looks)
         weights = self._weights(batch, looks, result.attribution.w_thermal)
-        parts = fusion_losses(result.iterates[-1], batch.thermal, batch.luma, weights)
+        parts = fusion_losses(
+            result.iterates, batch.thermal, batch.luma, weights,
+            result.attribution.maps[:, -1:].detach(), weight)
         if step % weight.attention_every == 0:
             parts['attention'] = self._attention_loss(result, batch)
         parts['segmentation'] = self._segmentation_loss(result, batch, step)
@@ -108,8 +104,9 @@ class JointPhase:
         with torch.no_grad():
             reference = segment(iterates[0])
         exact = attribution.path_attention(segment, iterates, reference)[1:]
-        exact = torch.cat([attribution.normalised(a) for a in exact], dim=1)
-        small = F.interpolate(exact, size=result.attribution.maps.shape[2:], mode='area')
+        size = result.attribution.maps.shape[2:]
+        small = torch.cat([
+            attribution.normalised(F.interpolate(a, size=size, mode='area')) for a in exact], dim=1)
         return F.smooth_l1_loss(result.attribution.maps, small)
 
     def _segmentation_loss(self, result: Prediction, batch: Batch, step: int) -> Tensor:
@@ -128,10 +125,12 @@ class JointPhase:
         counts = np.zeros((classes, classes), np.int64)
         error = 0.0
         for sample in self.val:
-            batch = whole(sample)
+            batch = whole(sample, share=self.share)
             result, logits = module(batch.thermal, batch.luma, batch.chroma)
             aim = target(batch.thermal, batch.luma, result.attribution.w_thermal)
             error += losses.likeness(result.fused, aim).item() / len(self.val)
-            counts += confusion(class_map(logits), batch.label[0].numpy(), classes)
+            mask, _ = decide(logits, batch.luma.shape[2:])
+            counts += confusion(mask[0].to(torch.uint8).cpu().numpy(),
+                                batch.label[0].cpu().numpy(), classes)
         miou = scores(counts).miou
         return miou - 10 * error, {'target': error, 'miou': miou}

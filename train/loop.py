@@ -1,27 +1,41 @@
 """
-The training loop: warm-up, cosine, clipping, EMA, CSV, best and last checkpoints, resume.
+The training loop: clipping, EMA, CSV and TensorBoard, best and last checkpoints, resume.
 
-A batch is a pure function of (seed, step), so a resumed run sees what the uninterrupted one
-would have seen.
+A batch is a pure function of (seed, step) and so is what the networks draw, so a resumed run sees
+what the uninterrupted one would have seen. Several processes share each batch and average their
+gradients; the first one validates and writes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import csv
 import math
 from pathlib import Path
 import time
+from typing import Any
 from typing import Protocol
 
+from lightning_fabric import Fabric
+import numpy as np
 import torch
 from torch import nn
 from torch import Tensor
 from tqdm import tqdm
 
+from train import schedule
+from train.batches import Share
+from train.board import Board
 from train.config import Config
-from train.config import Optim
 from train.config import to_dict
+from train.data import Sample
+from train.fabric import launch
+from train.pictures import Pictures
+from train.pictures import pictures
+from uaafusion_ros.errors import CheckpointError
 from uaafusion_ros.network import checkpoint
+
+STRIPS = 3  # validation pairs that are shown
 
 
 class Phase(Protocol):
@@ -29,12 +43,14 @@ class Phase(Protocol):
 
     module: nn.Module
     meta: dict
+    val: Sequence[Sample]
+    share: Share
 
     def parameter_groups(self) -> list[tuple[list[nn.Parameter], float]]:
         """Return parameters, each group with a factor on the learning rate."""
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
-        """Return the loss of step `step` and its parts."""
+        """Return the loss of the process's share of step `step` and its parts."""
 
     def validate(self, module: nn.Module) -> tuple[float, dict[str, float]]:
         """Return a score (higher is better) and figures of `module` on the validation set."""
@@ -58,109 +74,155 @@ class Average:
                 self.state[name].copy_(value)
 
 
-def learning_rate(optim: Optim, step: int) -> float:
-    """Return the learning rate of `step`: linear warm-up, then half a cosine."""
-    if step < optim.warmup:
-        return optim.lr * (step + 1) / optim.warmup
-    done = (step - optim.warmup) / max(1, optim.steps - optim.warmup)
-    return optim.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+class _Work(nn.Module):
+    """The loss as a module: gradients are averaged over processes behind a module's forward."""
+
+    def __init__(self, phase: Phase) -> None:
+        super().__init__()
+        self.module, self._loss = phase.module, phase.loss
+
+    def forward(self, step: int) -> tuple[Tensor, dict[str, float]]:
+        return self._loss(step)
 
 
 def fit(phase: Phase, config: Config) -> Path:
     """
     Train `phase` and return the path of the best checkpoint.
 
-    Continues from `<run>/last.safetensors` if there is one.
+    Continues from `<run>/last.safetensors` if there is one; raises CheckpointError where that is
+    damaged or of another network, and ParameterError for settings that do not go together.
     """
     optim = config.optim
+    schedule.check(optim)
+    fabric = launch(config)
+    leader = fabric.is_global_zero
+    phase.share = Share(fabric.global_rank, fabric.world_size, fabric.device)
     run = Path(config.run)
-    run.mkdir(parents=True, exist_ok=True)
     last, best = run / 'last.safetensors', run / 'best.safetensors'
     module = phase.module
     adam = torch.optim.AdamW(
         [{'params': params, 'factor': factor} for params, factor in phase.parameter_groups()],
         lr=optim.lr, weight_decay=optim.weight_decay)
+    work, stepper = fabric.setup(_Work(phase), adam)
     average = Average(module, optim.ema)
     start, best_score = 0, -math.inf
     if last.is_file():
-        start, best_score = _restore(last, module, adam, average)
-    log = _Log(run / 'log.csv')
+        start, best_score = _restore(last, module, adam, average, fabric)
+    log = _Log(run, start) if leader else None
     began = time.monotonic()
-    bar = tqdm(range(start, optim.steps), initial=start, total=optim.steps, desc=config.phase)
+    bar = tqdm(range(start, optim.steps), initial=start, total=optim.steps, desc=config.phase,
+               disable=not leader)
     for step in bar:
+        _seed(config.seed, step, fabric.global_rank)
         module.train()
         for group in adam.param_groups:
-            group['lr'] = group['factor'] * learning_rate(optim, step)
-        with torch.autocast('cpu', torch.bfloat16, enabled=optim.amp):
-            loss, parts = phase.loss(step)
-        adam.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(module.parameters(), optim.clip_norm)
-        adam.step()
+            group['lr'] = group['factor'] * schedule.learning_rate(optim, step)
+        loss, parts = work(step)
+        stepper.zero_grad()
+        fabric.backward(loss)
+        norm = fabric.clip_gradients(
+            work, stepper, max_norm=optim.clip_norm, error_if_nonfinite=False)
+        stepper.step()
         average.update(module, step)
         if step % 10 == 0:
-            bar.set_postfix({k: f'{v:.4f}' for k, v in parts.items()})
-            log.write(step, {'loss': loss.item(), 'norm': norm.item(), **parts,
-                             'seconds': time.monotonic() - began})
+            means = _mean(fabric, {'loss': loss.item(), 'norm': norm.item(), **parts})
+            bar.set_postfix({k: f'{v:.4f}' for k, v in means.items()})
+            if leader:
+                log.write(step, {**means, 'seconds': time.monotonic() - began})
         done = step + 1
-        if done % optim.validate_every == 0 or done == optim.steps:
-            score, figures = _validate(phase, average)
+        if leader and (done % optim.validate_every == 0 or done == optim.steps):
+            score, figures, strips = _validate(phase, average)
             log.write(step, {f'val_{k}': v for k, v in figures.items()})
+            log.show(step, strips)
             bar.write(f'step {done}: ' + ' '.join(f'{k}={v:.4f}' for k, v in figures.items()))
             if score > best_score:
                 best_score = score
                 checkpoint.save(best, average.state, {
                     **phase.meta, 'step': done, 'figures': figures, 'config': to_dict(config)})
-        if done % optim.save_every == 0 or done == optim.steps:
-            _store(last, module, adam, average, done, best_score)
+        if leader and (done % optim.save_every == 0 or done == optim.steps):
+            _store(last, module, adam, average, {
+                'step': done, 'best_score': best_score,
+                'precision': fabric.strategy.precision.state_dict()})
+    if leader:
+        log.close()
+        bar.write(f'best: {best}')
+    fabric.barrier()
     return best
 
 
-def _validate(phase: Phase, average: Average) -> tuple[float, dict[str, float]]:
-    trained = {k: v.clone() for k, v in phase.module.state_dict().items()}
-    phase.module.load_state_dict(average.state)
-    phase.module.eval()
+def _seed(seed: int, step: int, rank: int) -> None:
+    """Seed dropout on every device."""
+    state = np.random.SeedSequence((seed, step, rank)).generate_state(1, np.uint64)
+    torch.manual_seed(int(state[0]))
+
+
+def _mean(fabric: Fabric, values: dict[str, float]) -> dict[str, float]:
+    """Return the mean of each value over the processes."""
+    means = fabric.all_reduce(torch.tensor(list(values.values()), dtype=torch.float64))
+    return dict(zip(values, means.tolist()))
+
+
+def _validate(phase: Phase, average: Average) -> tuple[float, dict[str, float], list[Pictures]]:
+    module = phase.module
+    trained = {k: v.clone() for k, v in module.state_dict().items()}
+    module.load_state_dict(average.state)
+    module.eval()
     with torch.no_grad():
-        result = phase.validate(phase.module)
-    phase.module.load_state_dict(trained)
-    return result
+        score, figures = phase.validate(module)
+        strips = [pictures(phase, module, n) for n in range(min(STRIPS, len(phase.val)))]
+    module.load_state_dict(trained)
+    return score, figures, strips
 
 
 def _store(path: Path, module: nn.Module, adam: torch.optim.Optimizer, average: Average,
-           step: int, best_score: float) -> None:
+           meta: dict[str, Any]) -> None:
     tensors = {f'module.{k}': v for k, v in module.state_dict().items()}
     tensors |= {f'average.{k}': v for k, v in average.state.items()}
     for index, state in adam.state_dict()['state'].items():
         tensors |= {f'adam.{index}.{k}': v for k, v in state.items()}
-    tensors['rng'] = torch.get_rng_state()
-    checkpoint.save(path, tensors, {'step': step, 'best_score': best_score})
+    checkpoint.save(path, tensors, meta)
 
 
-def _restore(path: Path, module: nn.Module, adam: torch.optim.Optimizer,
-             average: Average) -> tuple[int, float]:
+def _restore(path: Path, module: nn.Module, adam: torch.optim.Optimizer, average: Average,
+             fabric: Fabric) -> tuple[int, float]:
     tensors, meta = checkpoint.load(path)
 
     def part(prefix: str) -> dict[str, Tensor]:
         return {k[len(prefix):]: v for k, v in tensors.items() if k.startswith(prefix)}
 
-    module.load_state_dict(part('module.'))
-    average.state = part('average.')
-    state = adam.state_dict()
-    for key, value in part('adam.').items():
-        index, name = key.split('.')
-        state['state'].setdefault(int(index), {})[name] = value
-    adam.load_state_dict(state)
-    torch.set_rng_state(tensors['rng'])
-    return meta['step'], meta['best_score']
+    try:
+        module.load_state_dict(part('module.'))
+        for name, value in part('average.').items():
+            average.state[name].copy_(value)
+        state = adam.state_dict()
+        for key, value in part('adam.').items():
+            index, name = key.split('.')
+            state['state'].setdefault(int(index), {})[name] = value
+        adam.load_state_dict(state)
+        if meta.get('precision'):
+            fabric.strategy.precision.load_state_dict(meta['precision'])
+        return meta['step'], meta['best_score']
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: is of another network or phase ({str(error).splitlines()[0]}); "
+            "continue it with its own settings, or give this run a folder of its own, 'run'"
+        ) from error
 
 
 class _Log:
-    """Long-format CSV (step, name, value), flushed line by line so that a kill loses nothing."""
+    """
+    CSV in long format (step, name, value) and TensorBoard.
 
-    def __init__(self, path: Path) -> None:
+    The CSV is flushed line by line, so that a kill loses nothing.
+    """
+
+    def __init__(self, run: Path, start: int) -> None:
+        run.mkdir(parents=True, exist_ok=True)
+        path = run / 'log.csv'
         fresh = not path.exists()
         self._file = path.open('a', newline='')
         self._writer = csv.writer(self._file)
+        self._board = Board(run / 'board', start)
         if fresh:
             self._writer.writerow(('step', 'name', 'value'))
 
@@ -168,3 +230,12 @@ class _Log:
         for name, value in values.items():
             self._writer.writerow((step, name, f'{value:.6g}'))
         self._file.flush()
+        self._board.scalars(step, values)
+
+    def show(self, step: int, strips: list[Pictures]) -> None:
+        for index, images in enumerate(strips):
+            self._board.pictures(step, f'validation/{index}', images)
+
+    def close(self) -> None:
+        self._file.close()
+        self._board.close()

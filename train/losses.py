@@ -21,7 +21,8 @@ def class_weights(share: Tensor, power: float = 0.4) -> Tensor:
 def cross_entropy(logits: Tensor, label: Tensor, weights: Tensor) -> Tensor:
     """Weighted cross entropy of logits (B, C, H, W) against labels (B, H, W), 255 ignored."""
     if (label != IGNORE).any():
-        return F.cross_entropy(logits, label.long(), weights, ignore_index=IGNORE)
+        return F.cross_entropy(
+            logits, label.long(), weights.to(logits.device), ignore_index=IGNORE)
     return logits.sum() * 0
 
 

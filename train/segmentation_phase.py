@@ -1,4 +1,4 @@
-"""Phase 1: pre-train the segmentation network on both sources, their mean and mixes of them."""
+"""Phase 1: pre-train the segmentation network on views of both sources."""
 
 from __future__ import annotations
 
@@ -8,83 +8,68 @@ from torch import nn
 from torch import Tensor
 
 from train import losses
-from train.batches import Batch
+from train.batches import Share
 from train.batches import training_batch
 from train.batches import whole
 from train.config import Config
-from train.data import LAYOUTS
-from train.data import read
+from train.data import class_counts
+from train.data import palette_of
+from train.data import read_all
+from train.views import make_views
 from uaafusion_ros.evaluation.segmentation_metrics import confusion
 from uaafusion_ros.evaluation.segmentation_metrics import scores
 from uaafusion_ros.network.build import make_segmenter
 from uaafusion_ros.network.presets import preset
 
 
-def sources_and_mixes(batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """
-    Return luma (B, 1, H, W) and chroma (B, 2, H, W) of one random view per sample.
-
-    A view is the RGB image, the thermal image (without chroma: its camera has none), their mean,
-    a random mix or the brighter of both: what a fused image may look like on the way.
-    """
-    views, chromas = [], []
-    for index in range(batch.luma.shape[0]):
-        y, t, chroma = batch.luma[index], batch.thermal[index], batch.chroma[index]
-        kind = rng.integers(0, 5)
-        if kind == 1:
-            chroma = torch.full_like(chroma, 0.5)
-        share = float(rng.random())
-        views.append((y, t, (y + t) / 2, share * y + (1 - share) * t, torch.maximum(y, t))[kind])
-        chromas.append(chroma)
-    return torch.stack(views), torch.stack(chromas)
-
-
 def class_map(logits: Tensor) -> np.ndarray:
     """Return the winning class of one image's logits (1, C, H, W) as uint8 (H, W)."""
-    return logits[0].argmax(0).to(torch.uint8).numpy()
+    return logits[0].argmax(0).to(torch.uint8).cpu().numpy()
 
 
 class SegmentationPhase:
     """Trains `module`, the segmenter of `config.preset`, with weighted cross entropy."""
 
+    share = Share()
+
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.samples = [s for source in config.data.train for s in read(source)]
-        self.val = [s for source in config.data.val for s in read(source)]
-        classes = LAYOUTS[config.data.train[0].layout].classes
+        self.views = make_views(config)
+        self.samples = read_all(config.data.train)
+        self.val = read_all(config.data.val)
+        classes = tuple(palette_of(config.data.train))
         self.spec = preset(config.preset)
         self.module: nn.Module = make_segmenter(
             self.spec, pretrained=self.spec.segmenter == 'lite')
         self.module.to(memory_format=torch.channels_last)
-        counts = sum(np.bincount(s.label.ravel(), minlength=len(classes)) for s in self.samples)
+        counts = class_counts(self.samples, len(classes))
         self.weights = losses.class_weights(torch.from_numpy(counts / counts.sum()).float())
         self.classes = classes
-        self.meta = {'part': 'segmenter', 'preset': config.preset, 'classes': list(classes)}
+        self.meta = {'part': 'segmenter', 'preset': config.preset, 'classes': list(classes),
+                     'class_weights': self.weights.tolist()}
 
     def parameter_groups(self) -> list[tuple[list[nn.Parameter], float]]:
         """Return all parameters at the full learning rate."""
         return [(list(self.module.parameters()), 1.0)]
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
-        """Return the cross entropy of a batch of random views."""
+        """Return the cross entropy of a batch, seen as the settings say."""
         data = self.config.data
-        batch = training_batch(self.samples, data, self.config.seed, step)
+        batch = training_batch(
+            self.samples, data, self.config.seed, step, share=self.share)
         rng = np.random.default_rng((self.config.seed, step, 1))
-        logits = self.module.unscaled(*sources_and_mixes(batch, rng))
+        logits = self.module.unscaled(*self.views.training(batch, rng))
         loss = losses.cross_entropy(logits, batch.label, self.weights)
         return loss, {'ce': loss.item()}
 
     def validate(self, module: nn.Module) -> tuple[float, dict[str, float]]:
-        """Return mIoU on RGB, thermal and mean images of the validation pairs."""
-        classes = len(self.classes)
-        counts = np.zeros((3, classes, classes), np.int64)
+        """Return the mIoU of the last view, and of each, over the validation pairs."""
+        classes, views = len(self.classes), self.views.validation
+        counts = {name: np.zeros((classes, classes), np.int64) for name in views}
         for sample in self.val:
-            batch = whole(sample)
-            neutral = torch.full_like(batch.chroma, 0.5)
-            views = ((batch.luma, batch.chroma), (batch.thermal, neutral),
-                     ((batch.luma + batch.thermal) / 2, batch.chroma))
-            for index, view in enumerate(views):
-                counts[index] += confusion(
-                    class_map(module(*view)), batch.label[0].numpy(), classes)
-        rgb, thermal, mean = (scores(c).miou for c in counts)
-        return mean, {'miou_rgb': rgb, 'miou_thermal': thermal, 'miou_mean': mean}
+            batch = whole(sample, share=self.share)
+            for name, view in views.items():
+                counts[name] += confusion(
+                    class_map(module(*view(batch))), batch.label[0].cpu().numpy(), classes)
+        figures = {f'miou_{name}': scores(each).miou for name, each in counts.items()}
+        return list(figures.values())[-1], figures

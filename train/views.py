@@ -1,0 +1,107 @@
+"""
+What a segmentation network is shown of a pair, by name.
+
+A view is an image (luma (B, 1, H, W), chroma (B, 2, H, W)). 'mixed' is what makes a network fit to
+look at both sources and at what is fused of them; the others are for comparison, so that what an
+input is worth can be measured with networks trained alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from train.batches import Batch
+from train.config import Config
+from train.deploy import finished
+from uaafusion_ros.errors import ParameterError
+from uaafusion_ros.network.model import UAAFusion
+
+Image = tuple[Tensor, Tensor]
+View = Callable[[Batch], Image]
+
+
+@dataclass(frozen=True)
+class Views:
+    """
+    `training` draws the view of a batch; `validation` names those to be validated on.
+
+    The score of the last one decides which checkpoint is the best.
+    """
+
+    training: Callable[[Batch, np.random.Generator], Image]
+    validation: dict[str, View]
+
+
+def rgb(batch: Batch) -> Image:
+    """Return the RGB image as it is."""
+    return batch.luma, batch.chroma
+
+
+def thermal(batch: Batch) -> Image:
+    """Return the thermal image, without chroma: its camera has none."""
+    return batch.thermal, torch.full_like(batch.chroma, 0.5)
+
+
+def mean(batch: Batch) -> Image:
+    """Return the mean of luma and thermal with the chroma of the RGB image."""
+    return (batch.luma + batch.thermal) / 2, batch.chroma
+
+
+def fused_by(network: UAAFusion) -> View:
+    """Return the view that shows what `network` makes of both sources, without gradients."""
+    def fused(batch: Batch) -> Image:
+        with torch.no_grad():
+            network.to(batch.luma.device)
+            looks = network.first_look(batch.thermal, batch.luma, batch.chroma)
+            return network.fuse(batch.thermal, batch.luma, looks).fused, batch.chroma
+    return fused
+
+
+def sources_and_mixes(batch: Batch, rng: np.random.Generator) -> Image:
+    """
+    Return one random view per sample.
+
+    It is the RGB image, the thermal image, their mean, a random mix or the brighter of both: what
+    a fused image may look like on the way.
+    """
+    kinds = rng.integers(0, 5, batch.total)[batch.rows]
+    shares = rng.random(batch.total)[batch.rows].tolist()
+    lumas, chromas = [], []
+    for index, (kind, share) in enumerate(zip(kinds, shares)):
+        y, t, chroma = batch.luma[index], batch.thermal[index], batch.chroma[index]
+        if kind == 1:
+            chroma = torch.full_like(chroma, 0.5)
+        lumas.append((y, t, (y + t) / 2, share * y + (1 - share) * t, torch.maximum(y, t))[kind])
+        chromas.append(chroma)
+    return torch.stack(lumas), torch.stack(chromas)
+
+
+ALONE = {'rgb': rgb, 'thermal': thermal, 'mean': mean}
+NAMES = ('mixed', *ALONE, 'fused')
+
+
+def make_views(config: Config) -> Views:
+    """
+    Return the views that `config.views` names.
+
+    Raises ParameterError for an unknown name, and CheckpointError where 'fused' finds no joint
+    checkpoint at `config.network`.
+    """
+    if config.views == 'mixed':
+        return Views(sources_and_mixes, ALONE)
+    if config.views not in NAMES:
+        raise ParameterError(f"'views': '{config.views}' is unknown; known: {', '.join(NAMES)}")
+    if config.views == 'fused':
+        # Its construction must not change what a run draws of the same seed after it.
+        with torch.random.fork_rng():
+            network, _ = finished(Path(config.network), config.loss.prior_correction)
+        view = fused_by(network)
+    else:
+        view = ALONE[config.views]
+    return Views(lambda batch, rng: view(batch), {config.views: view})
