@@ -73,13 +73,20 @@ class Soak:
         self.cameras = {camera: self._camera(camera) for camera in CAMERAS}
         self._listener = Thread(target=self._listen, daemon=True)
         self._listener.start()
-        deadline = time.monotonic() + 60.0
+        try:
+            self._wait_for_an_image(60.0)
+        except BaseException:  # nobody else could end what has been started
+            self.end()
+            raise
+        self._sampler = Thread(target=self._sample, daemon=True)
+        self._sampler.start()
+
+    def _wait_for_an_image(self, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
         while not self.record.output_s:
             if self._node.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f'no fused image came; see {self._log}')
             time.sleep(0.1)
-        self._sampler = Thread(target=self._sample, daemon=True)
-        self._sampler.start()
 
     def _camera(self, camera: str) -> Camera:
         return Camera(camera, rate=self._options.rate, size=self._options.size,

@@ -71,6 +71,7 @@ def test_processes_share_a_domain_of_their_own(tmp_path, monkeypatch):
     assert environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'
     assert environment['FASTDDS_DEFAULT_PROFILES_FILE'] == '/a/profile.xml'
     assert environment['MALLOC_TRIM_THRESHOLD_'] == '1000000000'
+    assert environment['MALLOC_ARENA_MAX'] == '1'
 
 
 def test_missing_ros_is_said_in_one_line(tmp_path):

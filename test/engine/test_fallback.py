@@ -100,6 +100,13 @@ def test_once_prepared_the_spare_is_not_even_loaded(scene):
     assert (scene.both.name, scene.both.problem, scene.spares) == ('gpu 1', '', 0)
 
 
+def test_the_gpu_has_its_memory_also_while_the_spare_runs(scene):
+    assert scene.both.gpu_memory() is None
+    scene.fast.gpu_memory = lambda: (1, 2)
+    assert scene.ran() == 2
+    assert scene.both.gpu_memory() == (1, 2)
+
+
 def test_images_run_on_the_spare_while_the_engine_is_built(scene):
     scene.fast.hold = Event()
     assert scene.ran() == 2

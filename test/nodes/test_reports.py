@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -68,7 +69,8 @@ class Bench:
 
 def backend(**given):
     return SimpleNamespace(**{'name': 'x 1.0', 'choice': 'only one', 'problem': '',
-                              'progress': '', 'take_notes': list, **given})
+                              'progress': '', 'take_notes': list,
+                              'gpu_memory': lambda: None, **given})
 
 
 def facts(**given):
@@ -158,7 +160,25 @@ def test_the_mode_has_a_level(mode, received, level):
 
 
 def test_memory_is_that_of_this_process():
-    before = float(memory()['rss_mb'])
+    before = float(memory(None)['rss_mb'])
     block = bytearray(b'x' * 60_000_000)
-    assert 50 < float(memory()['rss_mb']) - before < 120
+    assert 50 < float(memory(None)['rss_mb']) - before < 120
     del block
+
+
+def test_names_that_messages_were_read_by_are_not_kept():
+    bench, names = Bench(), [''.join(('na', 'me', str(number))) for number in range(500)]
+    idle = sum(map(sys.getrefcount, names))
+    # As the C code of a message looks up its fields.
+    assert not any(hasattr(bench, name) for name in names)
+    assert sum(map(sys.getrefcount, names)) > idle + 100, 'not CPython: nothing to test'
+    bench.status('memory')
+    assert sum(map(sys.getrefcount, names)) == idle
+
+
+def test_memory_of_the_gpu_is_told_where_the_engine_has_one():
+    bench = Bench()
+    assert set(bench.status('memory', backend=backend())[2]) == {'rss_mb'}
+    values = bench.status('memory', backend=backend(
+        gpu_memory=lambda: (1_234_560_000, 8_000_000_000)))[2]
+    assert (values['gpu_used_mb'], values['gpu_total_mb']) == ('1234.6', '8000.0')

@@ -75,3 +75,11 @@ def test_minima_are_those_of_each_cycle():
     """Peaks within a cycle are forgotten."""
     assert verdicts.cycle_minima(
         [0, 1, 2, 3, 4, 5], [7, 5, 9, 8, 6, 9], [(0, 3), (3, 6)]) == [5, 6]
+
+
+def test_cycles_without_calm_outputs_do_not_end_the_judgement():
+    """As on a machine that other work starves."""
+    steady = [[10.0] * 100] * 20
+    some = [[] if number in (9, 17) else part for number, part in enumerate(steady)]
+    assert verdicts.drift(some, steady).said == verdicts.HOLDS
+    assert verdicts.drift(steady[:14] + [[]] * 6, steady).said == verdicts.OPEN

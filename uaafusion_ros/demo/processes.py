@@ -47,7 +47,8 @@ def ros_environment(domain_id: int, profile: Path, log_folder: Path) -> dict[str
     Return the environment of ROS processes that hear only one another on this machine.
 
     `profile` is the Fast DDS profile with the large shared-memory segment; the malloc settings
-    keep glibc from returning and faulting in the heap again with every image.
+    keep glibc from returning and faulting in the heap again with every image, and from giving each
+    thread a heap of its own that grows to its own peak.
     """
     environment = {
         **os.environ,
@@ -58,6 +59,7 @@ def ros_environment(domain_id: int, profile: Path, log_folder: Path) -> dict[str
         'MALLOC_TRIM_THRESHOLD_': '1000000000',
         'MALLOC_MMAP_THRESHOLD_': '1000000000',
         'MALLOC_TOP_PAD_': '67108864',
+        'MALLOC_ARENA_MAX': '1',
         'PYTHONUNBUFFERED': '1',
     }
     # ROS installed by pip has its ament prefix at the root of the virtual environment.

@@ -88,6 +88,14 @@ class Backend(ABC):
         """
         self.infer(np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8))
 
+    def gpu_memory(self) -> tuple[int, int] | None:
+        """
+        Return the GPU's memory in bytes: what all programs use, and all there is.
+
+        None on a processor, and while the GPU does not answer. Any thread may call.
+        """
+        return None
+
     def take_notes(self) -> list[str]:
         """Return what happened since the last call that a user should know, one sentence each."""
         notes: list[str] = []

@@ -70,6 +70,10 @@ class Resilient(Backend):
         if error is not None:
             raise EngineError(self.problem) from error
 
+    def gpu_memory(self) -> tuple[int, int] | None:
+        """Return what the primary says, also while the spare runs: a full GPU may be why."""
+        return self._primary.gpu_memory()
+
     def take_notes(self) -> list[str]:
         """Return what happened since the last call, here and in both backends."""
         notes = super().take_notes() + self._primary.take_notes()

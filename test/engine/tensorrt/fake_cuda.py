@@ -45,6 +45,9 @@ class FakeCuda:
     cudaHostAllocDefault = 0
     cudaHostAllocMapped = 2
 
+    memory_bytes = 8 * 10 ** 9
+    empty = {'cudaMemGetInfo': (None, None)}  # what a failed call returns beside its status
+
     def __init__(self, integrated=False, fail_at=None):
         self.integrated = integrated
         self.fail_at = fail_at
@@ -64,7 +67,7 @@ class FakeCuda:
             if self.fail_at == len(self.calls) - 1:
                 if name == 'cudaStreamEndCapture':  # a broken capture is over, too
                     del self.captures[args[0]]
-                return (cudaError_t.cudaErrorMemoryAllocation, None)
+                return (cudaError_t.cudaErrorMemoryAllocation, *self.empty.get(name, (None,)))
             return found(*args)
 
         return called
@@ -137,6 +140,10 @@ class FakeCuda:
     def cudaStreamSynchronize(self, stream):
         self._run(stream)
         return (OK,)
+
+    def cudaMemGetInfo(self):
+        used = sum(map(len, self._memory.values()))
+        return OK, self.memory_bytes - used, self.memory_bytes
 
     def cudaMalloc(self, size):
         return OK, self._allocate(size, 'device memory')

@@ -106,6 +106,16 @@ def test_sizes_are_padded_and_prepared_ahead(bench):
     assert bench.built == [('12x8', 'fp16', False)]
 
 
+def test_the_memory_in_use_is_told_while_the_device_answers(bench):
+    idle, total = bench.backend.gpu_memory()
+    assert (idle, total) == (0, bench.fake.memory_bytes)
+    bench.backend.prepare(8, 12)
+    used, total = bench.backend.gpu_memory()
+    assert 8 * 12 * 4 <= used < total == bench.fake.memory_bytes
+    bench.fake.fail_at = len(bench.fake.calls)
+    assert bench.backend.gpu_memory() is None
+
+
 def test_the_next_start_loads_and_asks_the_gate_no_more(bench, tmp_path):
     bench.backend.infer(*pair())
     bench.backend.close()

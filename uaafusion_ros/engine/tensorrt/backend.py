@@ -104,6 +104,13 @@ class TensorRTBackend(Backend):
         finally:
             self._progress = _silent
 
+    def gpu_memory(self) -> tuple[int, int] | None:
+        """Return the device's memory in use and in all, in bytes; see Backend."""
+        try:
+            return self._cuda.memory()
+        except EngineError:  # inference says what is wrong with the device
+            return None
+
     def _padded(self, height: int, width: int) -> tuple[int, int]:
         unit = self.spec.multiple
         return -(-height // unit) * unit, -(-width // unit) * unit

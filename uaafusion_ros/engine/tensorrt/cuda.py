@@ -52,6 +52,12 @@ class Cuda:
         self.integrated = bool(self._call(
             'cudaDeviceGetAttribute', api.cudaDeviceAttr.cudaDevAttrIntegrated, 0))
 
+    def memory(self) -> tuple[int, int]:
+        """Return the device's memory in bytes: what all programs use of it, and all there is."""
+        status, free, total = self._api.cudaMemGetInfo()
+        self._check('cudaMemGetInfo', status)
+        return total - free, total
+
     def stream(self, owner: ExitStack) -> Any:
         """Return a stream that does not wait for the default one."""
         stream = self._call('cudaStreamCreateWithFlags', self._api.cudaStreamNonBlocking)
@@ -137,9 +143,12 @@ class Cuda:
 
     def _call(self, function: str, *args: Any) -> Any:
         status, *values = getattr(self._api, function)(*args)
+        self._check(function, status)
+        return values[0] if values else None
+
+    def _check(self, function: str, status: Any) -> None:
         if int(status):
             raise EngineError(f'CUDA: {function} failed: {self._text(status)}')
-        return values[0] if values else None
 
     def _text(self, status: Any) -> str:
         name, text = (
