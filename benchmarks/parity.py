@@ -28,6 +28,7 @@ from train.config import Source  # noqa: E402
 from train.data import read  # noqa: E402
 from uaafusion_ros.network import checkpoint  # noqa: E402
 from uaafusion_ros.network.exact import fuse_exactly  # noqa: E402
+from uaafusion_ros.network.model import decide  # noqa: E402
 from uaafusion_ros.network.model import UAAFusion  # noqa: E402
 from uaafusion_ros.network.presets import preset  # noqa: E402
 
@@ -42,12 +43,14 @@ def compare(network: UAAFusion, sample, attribution: str, steps: int) -> dict[st
     exact = fuse_exactly(spec, network.fusion, network.segmenter, *images, steps=steps)
     with torch.no_grad():
         fused = exact.iterates[-1].clamp(0, 1)
-        labels = network.segmenter(fused, batch.chroma).argmax(1)
+        size = batch.luma.shape[2:]
+        seen = network.segmenter.look(fused, batch.chroma, network.segmenter.scale)
+        labels, wanted = (decide(x, size)[0] for x in (logits, seen))
     error = F.mse_loss(ours.fused, fused).item()
     return {
         'w1': (ours.attribution.w_thermal - exact.w_thermal).abs().mean().item(),
         'psnr': 10 * torch.log10(torch.tensor(1 / max(error, 1e-10))).item(),
-        'labels': (labels == logits.argmax(1)).float().mean().item(),
+        'labels': (labels == wanted).float().mean().item(),
     }
 
 

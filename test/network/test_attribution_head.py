@@ -1,6 +1,7 @@
 import torch
 from toys import image
 from toys import ToySegmenter
+from torch.nn import functional as F
 
 from uaafusion_ros.network import attribution
 from uaafusion_ros.network.attribution_head import AttributionHead
@@ -15,7 +16,7 @@ def inputs(batch=2):
 
 def head(floor=0.05):
     torch.manual_seed(0)
-    return AttributionHead(5, 4, 8, floor).eval()
+    return AttributionHead(5, 4, 8, floor, 4).eval()
 
 
 def test_outputs_have_their_shapes_and_ranges():
@@ -23,6 +24,9 @@ def test_outputs_have_their_shapes_and_ranges():
         found = head()(*inputs())
     assert found.w_thermal.shape == (2, 1, 32, 64)
     assert ((found.w_thermal > 0) & (found.w_thermal < 1)).all()
+    assert found.cells.shape == (2, 1, 8, 16)
+    coarse = F.interpolate(found.w_thermal, found.cells.shape[2:], mode='area')
+    torch.testing.assert_close(found.cells, coarse, atol=0.05, rtol=0)
     assert found.maps.shape == (2, 3, 3, 6)
     assert torch.isfinite(found.maps).all()
     assert found.thermal.shape == found.luma.shape == (2, 5)
@@ -79,6 +83,6 @@ def test_the_closed_form_is_the_limit_of_integrated_gradients():
 
 
 def test_gradients_reach_every_parameter():
-    module = AttributionHead(5, 4, 8, 0.05)
+    module = AttributionHead(5, 4, 8, 0.05, 4)
     module(*inputs()).maps.square().sum().backward()
     assert not [n for n, p in module.named_parameters() if p.grad is None or not p.grad.any()]

@@ -110,6 +110,6 @@ def test_attributions_are_constants_to_the_training(pair):
     assert not any(x.requires_grad for x in (got.thermal, got.w_thermal, *got.attention))
 
 
-def test_fast_sees_its_maps_pooled_and_at_half_size(pair):
+def test_fast_sees_its_maps_pooled_and_at_a_quarter_of_the_size(pair):
     got = fused(preset('fast'), pair)
-    assert {tuple(a.shape) for a in got.attention} == {(2, 1, 8, 12)}
+    assert {tuple(a.shape) for a in got.attention} == {(2, 1, 4, 6)}

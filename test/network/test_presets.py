@@ -105,3 +105,18 @@ def test_there_are_imagenet_weights_for_the_lite_segmenter_alone():
 def test_an_unknown_preset_names_the_known_ones():
     with pytest.raises(ParameterError, match="'slow' is unknown; known: fast, paper, release"):
         preset('slow')
+
+
+def test_a_fresh_paper_network_passes_both_sources_on():
+    """What reaches the last image of some forty convolutions without a way around."""
+    torch.manual_seed(0)
+    fusion = make_fusion(preset('paper')).requires_grad_(False)
+    sources = [image(1, 1, 32, 32, seed=s, dtype=torch.float32) for s in (1, 2)]
+    even = torch.full((1, 1, 32, 32), 0.5)
+
+    def fused(thermal, luma):
+        return fusion(thermal, luma, even, lambda stage, iterates: even * 0)[-1]
+
+    before = fused(*sources)
+    for changed in ((sources[0].flip(3), sources[1]), (sources[0], sources[1].flip(3))):
+        assert (fused(*changed) - before).abs().mean() > 0.02

@@ -11,7 +11,8 @@ from uaafusion_ros.network.segmentation import YCrCbToRGB
 def test_colour_conversion_and_its_inverse():
     rgb = image(2, 3, 5, 6)
     y, chroma = rgb_to_ycrcb(rgb)
-    torch.testing.assert_close(YCrCbToRGB()(y, chroma), rgb, rtol=0, atol=2e-6)
+    back = YCrCbToRGB().to(y.dtype)(torch.cat((y, chroma), dim=1))
+    torch.testing.assert_close(back, rgb, rtol=0, atol=2e-6)
 
 
 def test_colour_conversion_is_that_of_opencv():
@@ -28,7 +29,7 @@ def test_lite_segmenter_shapes_and_scores():
     luma, chroma = (image(2, c, 32, 96, dtype=torch.float32) for c in (1, 2))
     with torch.no_grad():
         logits, scores = net(luma, chroma), net.scores(luma, chroma)
-        assert net.coarse(luma, chroma).shape == (2, 5, 8, 24)
+        assert net.coarse(torch.cat((luma, chroma), dim=1)).shape == (2, 5, 8, 24)
     assert logits.shape == (2, 5, 32, 96)
     torch.testing.assert_close(scores, logits.exp() / logits.exp().sum(1, keepdim=True))
 

@@ -4,6 +4,7 @@ from toys import image
 from torch import nn
 
 from uaafusion_ros.network.unfolding import BlendHead
+from uaafusion_ros.network.unfolding import ConvHead
 from uaafusion_ros.network.unfolding import Descent
 from uaafusion_ros.network.unfolding import DiscardedDescent
 from uaafusion_ros.network.unfolding import SigmoidHead
@@ -100,9 +101,18 @@ def test_the_head_blends_towards_each_source_and_corrects():
 def test_half_size_features_see_the_same_pixels():
     """A network of identities gives back plain gradient descent at any downscale."""
     thermal, luma, w1 = (image(1, 1, 4, 6, seed=s) for s in (1, 2, 3))
+    w1 = w1[:, :, ::2, ::2].repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
     small = UnfoldingNet(
         [Stage(Descent(0.3), Zero(2), Zero(2), Zero(2), BlendHead(Zero(12)), NoMemory())],
         Zero(1), Zero(1), 2)
     torch.testing.assert_close(
-        small(thermal, luma, w1, half)[-1],
+        small(thermal, luma, small.cells(w1), half)[-1],
         gradient_descent(Descent, 1)(thermal, luma, w1, half)[-1])
+
+
+def test_the_head_without_a_blend_takes_the_features_alone():
+    features, image = torch.randn(1, 1, 4, 6), torch.rand(1, 1, 4, 6)
+    others = (torch.zeros_like(image), torch.ones_like(image))
+    assert torch.equal(ConvHead(nn.Identity())(features, image, *others), features)
+    torch.testing.assert_close(
+        SigmoidHead(nn.Identity())(features, image, *others), 1 / (1 + (-features).exp()))

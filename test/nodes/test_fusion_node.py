@@ -287,3 +287,13 @@ def test_a_plane_is_registered_when_both_calibrations_have_come(node, backend, m
     assert node.set_parameters_atomically(
         [Parameter('registration.plane_distance_m', value=2.0)]).successful
     assert node._fuser.pipeline.registration is not before
+
+
+def test_what_is_delivered_after_the_end_is_no_image_of_ours(node):
+    """An events executor hands out what it had queued for a subscription that is gone."""
+    assert node.trigger_activate() == OK
+    receive = node._inputs.receive
+    assert node.trigger_deactivate() == OK
+    before = node._tally.snapshot()
+    receive('rgb', image_from_array(np.zeros((4, 6, 3), np.uint8), 'rgb8', STAMP_NS, 'optical'))
+    assert node._tally.snapshot() == before

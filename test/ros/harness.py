@@ -136,7 +136,7 @@ class Listener:
 
     def counts(self, node: str = '/fusion_node') -> dict[str, int]:
         """Return the counts of a report that was made after this call, or {} without one."""
-        first = len(self._reports)
+        first = len(self._reports) + 1  # one may be on its way already
         until(lambda: any(read(array, node) for array in self._reports[first:]), 5.0)
         if not any(read(array, node) for array in self._reports[first:]):
             return {}

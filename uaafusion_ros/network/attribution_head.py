@@ -28,12 +28,14 @@ class Attribution:
     What the sources say about the classes.
 
     thermal, luma: gains of score (B, C) over the class's region; w_thermal: w1 (B, 1, H, W) in
-    (0, 1); maps: normalised A of stages 2..K, (B, K-1, h, w).
+    (0, 1); cells: the same over squares of the unfolding network, (B, 1, H/d, W/d); maps:
+    normalised A of stages 2..K, (B, K-1, h, w).
     """
 
     thermal: Tensor
     luma: Tensor
     w_thermal: Tensor
+    cells: Tensor
     maps: Tensor
 
 
@@ -41,12 +43,14 @@ class AttributionHead(nn.Module):
     """
     Predicts w1 and the attention maps of stages 2..K.
 
-    The buffer `black` holds the class scores (C,) of a black image, the baseline.
+    The buffer `black` holds the class scores (C,) of a black image, the baseline; `downscale` is
+    that of the unfolding network.
     """
 
-    def __init__(self, classes: int, stages: int, width: int, floor: float) -> None:
+    def __init__(self, classes: int, stages: int, width: int, floor: float,
+                 downscale: int) -> None:
         super().__init__()
-        self.floor = floor
+        self.floor, self.downscale = floor, downscale
         self.register_buffer('black', torch.zeros(classes))
         self.attention = nn.Sequential(
             Separable(2 * classes + 2, width), Separable(width, width),
@@ -63,8 +67,11 @@ class AttributionHead(nn.Module):
         regions = (by_thermal + by_luma) / 2
         gains = [gain_of_scores(regions, scores, self.black) for scores in (by_thermal, by_luma)]
         share = thermal_share(*gains, self.floor)
-        weights = spread(regions, share, luma.shape[2:])
+        size = luma.shape[2:]
+        # Enlarged twice, because a runtime leaves out the large one, which only explains.
+        weights, cells = (
+            spread(regions, share, torch.Size(n // d for n in size)) for d in (1, self.downscale))
         small = F.interpolate(torch.cat((thermal, luma), dim=1), size=by_luma.shape[2:],
                               mode='bilinear', align_corners=False)
         maps = self.attention(torch.cat((by_thermal, by_luma, small), dim=1))
-        return Attribution(*gains, weights, maps)
+        return Attribution(*gains, weights, cells, maps)

@@ -16,6 +16,7 @@ from uaafusion_ros.network.presets import Preset
 from uaafusion_ros.network.segmentation import LiteSegmenter
 from uaafusion_ros.network.segmentation_paper import PaperSegmenter
 from uaafusion_ros.network.unfolding import BlendHead
+from uaafusion_ros.network.unfolding import ConvHead
 from uaafusion_ros.network.unfolding import Descent
 from uaafusion_ros.network.unfolding import DiscardedDescent
 from uaafusion_ros.network.unfolding import SigmoidHead
@@ -23,7 +24,7 @@ from uaafusion_ros.network.unfolding import Stage
 from uaafusion_ros.network.unfolding import UnfoldingNet
 
 STEPS = {'descent': Descent, 'discarded': DiscardedDescent}
-HEADS = {'blend': BlendHead, 'sigmoid': SigmoidHead}
+HEADS = {'blend': BlendHead, 'conv': ConvHead, 'sigmoid': SigmoidHead}
 MEMORIES = {
     'gated': lambda spec: GatedMemory(spec.channels),
     'convlstm': lambda spec: ConvLSTMMemory(spec.channels, spec.padding, spec.activation),
@@ -65,9 +66,27 @@ def make_fusion(spec: Preset) -> UnfoldingNet:
     network = UnfoldingNet(
         [stage() for _ in range(spec.stages)], unit(image, half, half), unit(image, half, half),
         spec.downscale)
+    if spec.head == 'conv':
+        _pass_on(network)
     if spec.spare_start:
         network.spare_start = unit(width, width, image)
     return network
+
+
+def _pass_on(network: UnfoldingNet) -> None:
+    """
+    Make every convolution pass its input on, with a little noise.
+
+    Some forty of them lie between a source and the last image and none has a way around: under
+    PyTorch's own initialisation nothing of the sources arrives, and training takes ages to begin.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            noise = nn.init.kaiming_normal_(torch.empty_like(module.weight), a=0.2)
+            nn.init.dirac_(module.weight)
+            nn.init.zeros_(module.bias)
+            with torch.no_grad():
+                module.weight += 0.2 * noise
 
 
 def make_segmenter(spec: Preset, pretrained: bool = False) -> LiteSegmenter | PaperSegmenter:

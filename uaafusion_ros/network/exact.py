@@ -78,12 +78,12 @@ def fuse_exactly(spec: Preset, fusion: UnfoldingNet, segmenter: nn.Module, therm
 
     def attention(stage: int, iterates: list[Tensor]) -> Tensor:
         raw = path(stage, iterates)
+        raw = F.avg_pool2d(raw, spec.attention_stride)
         level = ATTENTIONS[spec.attention](raw, reference.numel())
-        level = F.avg_pool2d(level, spec.attention_stride)
         seen.append(F.interpolate(level, size=size, mode='bilinear', align_corners=False))
         return seen[-1]
 
-    iterates = fusion(thermal, luma, weights, attention)
+    iterates = fusion(thermal, luma, fusion.cells(weights), attention)
     return Explanation(iterates, classes, by_thermal, by_luma, weights, seen)
 
 

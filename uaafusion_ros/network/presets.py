@@ -15,7 +15,7 @@ class Preset:
 
     stages: K, the unfolded iterations. channels: features of a stage; downscale: the
     pixel-unshuffle factor at which they live. step: 'descent' or 'discarded' (as published),
-    step_init: initial rho. head: 'blend' or 'sigmoid'; memory: 'gated' or 'convlstm';
+    step_init: initial rho. head: 'blend', 'conv' or 'sigmoid'; memory: 'gated' or 'convlstm';
     spare_start: a unit for a learned first image, published but never used.
     segmenter: 'lite' or 'mobilenet' (the published one).
 
@@ -54,16 +54,17 @@ class Preset:
     attention_stride: int = 8
 
 
-FAST = Preset('fast', segmenter_scale=0.75, look_scale=0.375)
-# The published shapes, with the step taken, the attention at work and the figure's activation.
+FAST = Preset('fast', downscale=4, segmenter_scale=0.75, look_scale=0.25)
+# The published shapes, with the step taken, the attention at work and the figure's activation
+# and head.
 PAPER = Preset(
     'paper', stages=5, channels=32, downscale=1, padding='reflect', activation='lrelu',
-    step_init=0.1, body='units', head='sigmoid', memory='convlstm', segmenter='mobilenet',
-    attribution='exact', attention_stride=1)
+    step_init=0.1, body='units', head='conv', memory='convlstm', segmenter='mobilenet',
+    attribution='exact')
 # The published code, with what in it has no effect.
 RELEASE = replace(
-    PAPER, name='release', classes=15, activation='prelu', step='discarded', step_init=0.001,
-    spare_start=True, regions='batch', attention='raw')
+    PAPER, name='release', classes=15, activation='prelu', head='sigmoid', step='discarded',
+    step_init=0.001, spare_start=True, regions='batch', attention='raw', attention_stride=1)
 
 PRESETS = {row.name: row for row in (FAST, PAPER, RELEASE)}
 

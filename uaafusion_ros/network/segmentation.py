@@ -20,12 +20,16 @@ from uaafusion_ros.network.backbone import EfficientNetLite0
 class YCrCbToRGB(nn.Module):
     """Full-range BT.601 YCrCb in [0, 1] to RGB (ITU-R BT.601; the inverse of `rgb_to_ycrcb`)."""
 
-    def forward(self, luma: Tensor, chroma: Tensor) -> Tensor:
-        """Return unclipped RGB (B, 3, H, W) from luma (B, 1, H, W) and chroma (B, 2, H, W)."""
-        cr, cb = (chroma - 0.5).unbind(1)
-        y = luma[:, 0]
-        return torch.stack(
-            (y + 1.402 * cr, y - 0.714136 * cr - 0.344136 * cb, y + 1.772 * cb), dim=1)
+    def __init__(self) -> None:
+        super().__init__()
+        matrix = torch.tensor([[1, 1.402, 0], [1, -0.714136, -0.344136], [1, 0, 1.772]])
+        self.register_buffer('matrix', matrix.view(3, 3, 1, 1), persistent=False)
+        self.register_buffer('neutral', -matrix[:, 1:].sum(1) / 2, persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return unclipped RGB from YCrCb, both (B, 3, H, W)."""
+        # A convolution, because runtimes split channels slowly.
+        return F.conv2d(image, self.matrix, self.neutral)
 
 
 def rgb_to_ycrcb(rgb: Tensor) -> tuple[Tensor, Tensor]:
@@ -35,6 +39,15 @@ def rgb_to_ycrcb(rgb: Tensor) -> tuple[Tensor, Tensor]:
     cr = (red - y) / 1.402 + 0.5
     cb = (blue - y) / 1.772 + 0.5
     return y.unsqueeze(1), torch.stack((cr, cb), dim=1)
+
+
+def resized(image: Tensor, scale: float) -> Tensor:
+    """Return images (B, C, H, W) at `scale`, a multiple of an eighth, of their size."""
+    if scale == 1:
+        return image
+    # In whole eighths, because sizes are symbols when the graph is exported.
+    size = [n * int(8 * scale) // 8 for n in image.shape[2:]]
+    return F.interpolate(image, size=size, mode='bilinear', align_corners=False)
 
 
 class Separable(nn.Sequential):
@@ -65,9 +78,9 @@ class LiteSegmenter(nn.Module):
         self.classify = nn.Sequential(
             nn.Dropout2d(0.1), Separable(width, width), nn.Conv2d(width, classes, 1))
 
-    def coarse(self, luma: Tensor, chroma: Tensor) -> Tensor:
-        """Return logits at a quarter of the size, (B, classes, H/4, W/4)."""
-        features = self.backbone(self.to_rgb(luma, chroma) * 2 - 1)
+    def coarse(self, image: Tensor) -> Tensor:
+        """Return logits (B, classes, H/4, W/4) of YCrCb (B, 3, H, W) in multiples of 32."""
+        features = self.backbone(self.to_rgb(image) * 2 - 1)
         top = None
         for feature, lateral, smooth in zip(
                 reversed(features), reversed(self.lateral), reversed(self.smooth)):
@@ -77,19 +90,17 @@ class LiteSegmenter(nn.Module):
             top = smooth(level)
         return self.classify(top)
 
+    def padded(self, image: Tensor) -> Tensor:
+        """Return logits (B, classes, h/4, w/4) of YCrCb (B, 3, h, w) of any size."""
+        # The backbone halves five times.
+        height, width = image.shape[2:]
+        right, down = ((n + 31) // 32 * 32 - n for n in (width, height))
+        logits = self.coarse(F.pad(image, (0, right, 0, down), mode='replicate'))
+        return logits[:, :, :height // 4, :width // 4]
+
     def look(self, luma: Tensor, chroma: Tensor, scale: float) -> Tensor:
         """Return logits of the image seen at `scale` times its size, about a quarter of that."""
-        # In whole eighths, because sizes are symbols when the graph is exported.
-        height, width = (n * int(8 * scale) // 8 for n in luma.shape[2:])
-        image = torch.cat((luma, chroma), dim=1)
-        if scale != 1:
-            image = F.interpolate(
-                image, size=(height, width), mode='bilinear', align_corners=False)
-        # A part of a multiple of 32 need not be one, and the backbone halves five times.
-        right, down = ((n + 31) // 32 * 32 - n for n in (width, height))
-        image = F.pad(image, (0, right, 0, down), mode='replicate')
-        logits = self.coarse(image[:, :1], image[:, 1:])
-        return logits[:, :, :height // 4, :width // 4]
+        return self.padded(resized(torch.cat((luma, chroma), dim=1), scale))
 
     def forward(self, luma: Tensor, chroma: Tensor) -> Tensor:
         """Return logits (B, classes, H, W)."""
@@ -99,7 +110,7 @@ class LiteSegmenter(nn.Module):
     def unscaled(self, luma: Tensor, chroma: Tensor) -> Tensor:
         """Return logits (B, classes, H, W) of images that have the working size already."""
         return F.interpolate(
-            self.coarse(luma, chroma), scale_factor=4, mode='bilinear', align_corners=False)
+            self.coarse(torch.cat((luma, chroma), dim=1)), scale_factor=4, mode='bilinear', align_corners=False)
 
     def scores(self, luma: Tensor, chroma: Tensor) -> Tensor:
         """Return class probabilities (B, classes, H, W)."""

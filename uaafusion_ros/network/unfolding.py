@@ -43,8 +43,8 @@ class DiscardedDescent(Descent):
         return image
 
 
-class SigmoidHead(nn.Module):
-    """Regenerates the image from features, as published."""
+class ConvHead(nn.Module):
+    """Regenerates the image from features, as the paper's figure shows."""
 
     outputs = 1  # of `unit`, per pixel
 
@@ -55,6 +55,15 @@ class SigmoidHead(nn.Module):
     def forward(self, features: Tensor, before: Tensor, thermal: Tensor,
                 luma: Tensor) -> Tensor:
         """Return the new image; F0 (`before`) and the sources are not used."""
+        return self.unit(features)
+
+
+class SigmoidHead(ConvHead):
+    """The same behind a sigmoid, as the published code has it."""
+
+    def forward(self, features: Tensor, before: Tensor, thermal: Tensor,
+                luma: Tensor) -> Tensor:
+        """Return the new image, in (0, 1)."""
         return torch.sigmoid(self.unit(features))
 
 
@@ -117,12 +126,17 @@ class UnfoldingNet(nn.Module):
         self.stages = nn.ModuleList(stages)
         self.downscale = downscale
 
+    def cells(self, w_thermal: Tensor) -> Tensor:
+        """Return the mean of w1 (B, 1, H, W) over the squares that share a feature vector."""
+        return F.avg_pool2d(w_thermal, self.downscale)
+
     def forward(self, thermal: Tensor, luma: Tensor, w_thermal: Tensor,
                 attention: Attention) -> list[Tensor]:
         """
         Return the iterates [I^(0), ..., I^(K)], each (B, 1, H, W); the last is the fused luma.
 
-        thermal, luma: (B, 1, H, W) in [0, 1]; w_thermal: w1 (B, 1, H, W) in [0, 1].
+        thermal, luma: (B, 1, H, W) in [0, 1]; w_thermal: w1 in [0, 1] as `cells` returns it,
+        (B, 1, H/d, W/d).
         """
         def small(x: Tensor) -> Tensor:
             return F.pixel_unshuffle(x, self.downscale)
@@ -130,7 +144,7 @@ class UnfoldingNet(nn.Module):
         sources = small(thermal), small(luma)
         memory = torch.cat((self.from_thermal(sources[0]), self.from_luma(sources[1])), dim=1)
         memories, state = (memory, memory), None
-        target = small(luma + w_thermal * (thermal - luma))
+        target = sources[1] + w_thermal * (sources[0] - sources[1])
         iterates = [(thermal + luma) / 2]
         image = small(iterates[0])
         for index, stage in enumerate(self.stages):

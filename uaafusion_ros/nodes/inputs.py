@@ -69,6 +69,8 @@ class Inputs:
 
     def receive(self, camera: str, message: Any) -> None:
         """Take an image message of 'thermal' or 'rgb'."""
+        if not self._subscriptions:  # an events executor delivers what it had queued
+            return
         self._tally.add(f'received.{camera}')
         self._rates[camera].tick(time.monotonic_ns())
         self._watches[camera].heard(time.monotonic())
@@ -128,6 +130,7 @@ class Inputs:
         """Unsubscribe."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
+        self._subscriptions = []
 
 
 def _optics(info: CameraInfo) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ _INTERVALS = 32
 _INTERVALS_NEEDED = 8
 _REGULAR = 1.6        # a regular beat has at most one interval in 32 from this many beats ...
 _MISSED = 2.75        # ... to this many: silence by which two were missed and the third will be
-_GAPS = 8             # one longer gap in so many intervals leaves a beat regular
+_GAPS = 8             # one longer gap in so many intervals, after the first so many, is regular
 _LATE = 1.5           # beats of silence by which a regular stream is late
 _LONG = 3             # of a long interval: a silence that is long even for an irregular stream
 _LONG_RANK = 2        # the second longest, so that one outage does not teach patience
@@ -59,7 +59,7 @@ class Rhythm:
         beat = ordered[len(ordered) // 4]
         whole = ordered[:bisect_right(ordered, _MISSED * beat)]
         gaps = len(ordered) - len(whole)
-        regular = (len(ordered) >= _INTERVALS_NEEDED and _GAPS * gaps <= len(ordered)
+        regular = (len(ordered) >= _INTERVALS_NEEDED and _GAPS * gaps <= len(ordered) - _INTERVALS_NEEDED
                    and whole[-_LONG_RANK] <= _REGULAR * beat)
         usual = int(_LATE * whole[-_LONG_RANK] if regular else _LONG * ordered[-_LONG_RANK])
         self.patience_ns = max(self._timeout_ns, min(usual, _MOST_TIMEOUTS * self._timeout_ns))
