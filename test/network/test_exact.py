@@ -78,8 +78,11 @@ def test_the_explanation_is_made_of_the_equations(pair):
         torch.testing.assert_close(
             got.w_thermal[b, 0], attribution.weight_map(share, got.classes[b]))
     maps = attribution.path_attention(segment_with(segmenter, chroma), got.iterates, reference)
+    stride, size = preset('paper').attention_stride, got.attention[0].shape[2:]
     for k, raw in enumerate(maps):
-        torch.testing.assert_close(got.attention[k], attribution.normalised(raw))
+        pooled = attribution.normalised(torch.nn.functional.avg_pool2d(raw, stride))
+        torch.testing.assert_close(got.attention[k], torch.nn.functional.interpolate(
+            pooled, size=size, mode='bilinear', align_corners=False))
 
 
 def test_the_release_shares_attributions_in_a_batch_and_averages_the_scores(pair):

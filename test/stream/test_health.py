@@ -75,17 +75,6 @@ def test_a_shutter_is_known_within_three_frames_and_leaves_no_ghost(rates, secon
     assert rig.rising()
 
 
-@pytest.mark.parametrize('every', [0.9, 1.5])
-def test_a_shutter_that_shuts_again_soon_is_not_taken_for_a_lost_camera(every):
-    rng = np.random.default_rng(4)
-    thermal, rgb = both(rng, (20, 20), 9, thermal=lambda t: t < 3 or (t - 3) % every > 0.4)
-    rig = Rig().play(thermal + rgb, 8900 * MS)
-    shut = [3 + number * every for number in range(4)]
-    assert [rig.mode_at(int((at + 0.35) * S)) for at in shut] == ['THERMAL_FROZEN'] * 4
-    assert set(names(rig)) <= {'STALE', 'FUSED', 'THERMAL_FROZEN'}
-    assert rig.longest_pause(S, 8 * S) <= 350 * MS and rig.rising()
-
-
 @pytest.mark.parametrize('rates', RATES)
 @pytest.mark.parametrize('lossy', [('rgb',), ('thermal',), ('rgb', 'thermal')])
 def test_half_of_the_frames_lost_is_no_reason_to_flap(rates, lossy):

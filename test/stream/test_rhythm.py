@@ -43,19 +43,6 @@ def test_one_outage_teaches_no_patience_and_hides_no_gap():
     assert beat.patience_ns == 500 * MS and beat.gap_ns is not None
 
 
-@pytest.mark.parametrize('gap_ms', [150, 700, 1200])
-def test_a_shutter_that_shuts_again_within_32_frames_is_known_each_time(gap_ms):
-    beat = rhythm([50] * 20 + ([gap_ms] + [50] * 15) * 3)
-    assert beat.gap_ns == pytest.approx(137.5 * MS, rel=0.01)
-    assert beat.patience_ns == 500 * MS
-
-
-def test_single_frames_lost_and_many_gaps_are_a_lossy_link():
-    assert rhythm([50] * 30 + [100] * 2).gap_ns is None
-    assert rhythm(([50] * 5 + [200]) * 8).gap_ns is None
-    assert rhythm(([50] * 5 + [200]) * 8).patience_ns == 600 * MS
-
-
 def test_nothing_is_known_at_first():
     beat = rhythm([33] * 6)
     assert beat.gap_ns is None and beat.patience_ns == 500 * MS

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import deque
 
 _INTERVALS = 32
 _INTERVALS_NEEDED = 8
-_REGULAR = 1.6        # a regular beat has at most one interval in 32 from this many beats ...
-_MISSED = 2.75        # ... to this many: silence by which two were missed and the third will be
-_GAPS = 8             # one longer gap in so many intervals, after the first so many, is regular
+_REGULAR = 1.6        # a regular beat has at most one interval in 32 beyond this many usual ones
+_MISSED = 2.75        # beats of silence: two were missed, the third will be
 _LATE = 1.5           # beats of silence by which a regular stream is late
 _LONG = 3             # of a long interval: a silence that is long even for an irregular stream
 _LONG_RANK = 2        # the second longest, so that one outage does not teach patience
@@ -24,9 +22,8 @@ class Rhythm:
     which the stream is lost: timeout_ns, or more where that is nothing unusual, so that neither a
     slow camera (1.5 intervals) nor a link that drops half of the frames (three of its long
     intervals) is taken for a dead one; at most ten timeouts.
-    `gap_ns` is the silence after which a regular stream misses some beats now; None while it
-    comes irregularly. A link loses single frames, a shutter many in a row, so that a few long
-    gaps leave a stream regular, and single frames lost do not.
+    `gap_ns` is the silence after which a stream that has never missed a beat misses some now;
+    None while it comes irregularly.
     """
 
     def __init__(self, timeout_ns: int) -> None:
@@ -56,11 +53,8 @@ class Rhythm:
         if len(ordered) < _LONG_RANK:
             return
         # The lower quartile is one beat even where half of the frames are lost.
-        beat = ordered[len(ordered) // 4]
-        whole = ordered[:bisect_right(ordered, _MISSED * beat)]
-        gaps = len(ordered) - len(whole)
-        regular = (len(ordered) >= _INTERVALS_NEEDED and _GAPS * gaps <= len(ordered) - _INTERVALS_NEEDED
-                   and whole[-_LONG_RANK] <= _REGULAR * beat)
-        usual = int(_LATE * whole[-_LONG_RANK] if regular else _LONG * ordered[-_LONG_RANK])
+        beat, long = ordered[len(ordered) // 4], ordered[-_LONG_RANK]
+        regular = len(ordered) >= _INTERVALS_NEEDED and long <= _REGULAR * beat
+        usual = int(_LATE * long if regular else _LONG * long)
         self.patience_ns = max(self._timeout_ns, min(usual, _MOST_TIMEOUTS * self._timeout_ns))
         self.gap_ns = int(_MISSED * beat) if regular else None
