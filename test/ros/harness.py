@@ -40,6 +40,40 @@ def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> Any:
     return value
 
 
+class Pauses:
+    """
+    The moments at which this machine ran nothing, by a thread that does nothing but look.
+
+    A virtual machine that is held for a second holds nodes, cameras and listeners alike; what is
+    asked of a node is asked of the time in which it could run.
+    """
+
+    _LOOK_S = 0.02
+
+    def __init__(self) -> None:
+        self._found: list[tuple[float, float]] = []
+        self._running = True
+        self._thread = Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def _look(self) -> None:
+        last = time.time()
+        while self._running:
+            time.sleep(self._LOOK_S)
+            now = time.time()
+            if now - last > 3 * self._LOOK_S:
+                self._found.append((last, now))
+            last = now
+
+    def within_s(self, begin: float, end: float) -> float:
+        """Return how many seconds of a time of the wall clock were paused."""
+        return sum(max(0.0, min(end, until) - max(begin, since)) for since, until in self._found)
+
+    def close(self) -> None:
+        self._running = False
+        self._thread.join(5.0)
+
+
 class Process:
     """A child process whose output is read while it runs."""
 

@@ -8,11 +8,13 @@ import sys
 import time
 from typing import Any
 
+from harness import Pauses
 from harness import ROOT
 from harness import until
 import numpy as np
 import pytest
 from rclpy.qos import DurabilityPolicy
+from rclpy.qos import qos_profile_sensor_data
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
@@ -40,6 +42,7 @@ class Scene:
 
     def __init__(self, listener: Any, rate_hz: float) -> None:
         self._rate_hz = rate_hz
+        self.pauses = Pauses()
         self.cameras = {camera: Camera(camera, rate=rate_hz, size=(64, 48))
                         for camera in CAMERAS}
         self.modes: list[tuple[float, str]] = []
@@ -75,10 +78,10 @@ class Scene:
         return found()[0] - since
 
     def longest_gap_s(self, since: float) -> float:
-        """Return the longest time without an output."""
+        """Return the longest time without an output, less what the machine itself paused in it."""
         arrivals = [arrival for arrival, _, _ in self.shown if arrival >= since]
-        return max(later - earlier for earlier, later in zip(
-            [since, *arrivals], [*arrivals, time.time()]))
+        return max(later - earlier - self.pauses.within_s(earlier, later)
+                   for earlier, later in zip([since, *arrivals], [*arrivals, time.time()]))
 
     def ghosts(self, since: float) -> list[tuple[float, float]]:
         """Return stamp and age of each output that shows a thermal image too old."""
@@ -101,6 +104,7 @@ def scene(robot: Any, rate_hz: float) -> Iterator[Scene]:
     try:
         yield scene
     finally:
+        scene.pauses.close()
         for camera in scene.cameras.values():
             camera.end()
     assert node.alive() and not node.said('ERROR') and not node.said('Traceback'), node.lines

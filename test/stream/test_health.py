@@ -203,9 +203,7 @@ def test_a_bag_with_both_cameras_loops_and_stays_fused():
     assert len(rig.outputs) >= 3 * 120 - 6
 
 
-# The same examples each time: at one frame lost in eight, about one run in ten finds a start where
-# two silences are taken for a shutter before the link is known as lossy.
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None)
 @given(
     st.integers(0, 2**32 - 1), st.sampled_from(RATES), st.sampled_from(['rgb', 'thermal']),
     st.lists(st.tuples(st.sampled_from(['rgb', 'thermal', 'freeze']), st.floats(0, 8),

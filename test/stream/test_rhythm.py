@@ -43,6 +43,11 @@ def test_one_outage_teaches_no_patience_and_hides_no_gap():
     assert beat.patience_ns == 500 * MS and beat.gap_ns is not None
 
 
+def test_a_missed_beat_hides_gaps_until_32_have_come():
+    assert rhythm([33] * 20 + [99] + [33] * 31).gap_ns is None
+    assert rhythm([33] * 20 + [99] + [33] * 32).gap_ns is not None
+
+
 def test_nothing_is_known_at_first():
     beat = rhythm([33] * 6)
     assert beat.gap_ns is None and beat.patience_ns == 500 * MS

@@ -22,8 +22,9 @@ class Rhythm:
     which the stream is lost: timeout_ns, or more where that is nothing unusual, so that neither a
     slow camera (1.5 intervals) nor a link that drops half of the frames (three of its long
     intervals) is taken for a dead one; at most ten timeouts.
-    `gap_ns` is the silence after which a stream that has never missed a beat misses some now;
-    None while it comes irregularly.
+    `gap_ns` is the silence after which a stream that comes regularly misses some beats now; None
+    while it does not, and for 32 arrivals after such a silence that ended within timeout_ns, so
+    that a link that loses frames is suspected once and not again and again.
     """
 
     def __init__(self, timeout_ns: int) -> None:
@@ -57,4 +58,5 @@ class Rhythm:
         regular = len(ordered) >= _INTERVALS_NEEDED and long <= _REGULAR * beat
         usual = int(_LATE * long if regular else _LONG * long)
         self.patience_ns = max(self._timeout_ns, min(usual, _MOST_TIMEOUTS * self._timeout_ns))
-        self.gap_ns = int(_MISSED * beat) if regular else None
+        missed = any(_REGULAR * beat < interval <= self._timeout_ns for interval in ordered)
+        self.gap_ns = int(_MISSED * beat) if regular and not missed else None
