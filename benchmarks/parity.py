@@ -63,7 +63,7 @@ def main() -> int:
     options = parser.parse_args()
     tensors, meta = checkpoint.load(options.checkpoint)
     network = UAAFusion(preset(meta['preset']))
-    network.load_state_dict(tensors)
+    checkpoint.put(network, tensors, options.checkpoint, meta['preset'])
     network.eval().requires_grad_(False)
     samples = read(Source('msrs', options.data))[::options.every]
     result = {}

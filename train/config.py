@@ -72,7 +72,14 @@ class Optim:
 
 @dataclass(frozen=True)
 class Loss:
-    """Weights of the fusion losses (see train/losses.py)."""
+    """
+    Weights of the losses (see train/losses.py), of the iterates before the last among them.
+
+    attention_every: exact attributions every so many steps. emphasis: how much more local contrast
+    to aim at where the attention is positive, preference: how far to aim at the source of greater
+    weight, 0 to 1 (train/target.py). prior_correction: the share of the class weighting that the
+    export takes back (train/deploy.py).
+    """
 
     target: float = 1.0
     intensity: float = 0.1
@@ -81,6 +88,7 @@ class Loss:
     attention_every: int = 4
     emphasis: float = 0.0
     iterates: float = 0.0
+    preference: float = 0.5
     prior_correction: float = 0.5
 
 

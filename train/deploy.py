@@ -47,12 +47,7 @@ def finished(path: Path, share: float) -> tuple[UAAFusion, dict[str, Any]]:
         raise CheckpointError(f"{path}: holds a '{meta.get('part')}', not a whole network; "
                               "give the best checkpoint of a run of the phase 'joint'")
     network = UAAFusion(preset(meta['preset']))
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise CheckpointError(f"{path}: its weights are not those of preset '{meta['preset']}' in "
-                              f'this version ({str(error).splitlines()[-1].strip()}); train it '
-                              'again') from error
+    checkpoint.put(network, tensors, path, meta['preset'])
     network.eval().requires_grad_(False)
     correct_prior(network, meta['class_weights'], share)
     with torch.no_grad():

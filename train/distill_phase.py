@@ -18,7 +18,7 @@ from train.batches import training_batch
 from train.batches import whole
 from train.config import Config
 from train.data import read_all
-from train.earlier import trained
+from train.earlier import begin_with
 from uaafusion_ros.network.attribution import normalised
 from uaafusion_ros.network.attribution import PathAttention
 from uaafusion_ros.network.exact import segment_with
@@ -35,9 +35,8 @@ class DistillPhase:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        tensors, meta = trained('network', config.network, config.preset)
         self.module = UAAFusion(preset(config.preset))
-        self.module.load_state_dict(tensors)
+        meta = begin_with(self.module, 'network', config.network, config.preset)
         self.module.to(memory_format=torch.channels_last)
         self.module.requires_grad_(False)
         self.module.attribution.attention.requires_grad_(True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import nn
 
 from uaafusion_ros.errors import CheckpointError
 from uaafusion_ros.network import checkpoint
 
 
-def trained(part: str, path: str, preset: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def begin_with(module: nn.Module, part: str, path: str, preset: str) -> dict[str, Any]:
     """
-    Return state dict and metadata of `part` ('segmenter', 'fusion' or 'network') of a preset.
+    Give `module` the weights of `part` ('segmenter', 'fusion' or 'network'), return the metadata.
 
     Raises CheckpointError where the path is empty, no checkpoint, or of something else.
     """
@@ -25,4 +25,5 @@ def trained(part: str, path: str, preset: str) -> tuple[dict[str, Tensor], dict[
         raise CheckpointError(
             f"{path}: holds the {meta.get('part')} of preset '{meta.get('preset')}', "
             f"expected the {part} of '{preset}'")
-    return tensors, meta
+    checkpoint.put(module, tensors, Path(path), preset)
+    return meta

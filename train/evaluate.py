@@ -38,7 +38,7 @@ def evaluate(phase: Phase, config: Config) -> dict[str, Any]:
                                   f'{phase.meta.get(key)!r}; evaluate it with its own settings')
     phase.share = Share(device=torch.device(accelerator(config)))
     module = phase.module.to(phase.share.device)
-    module.load_state_dict(tensors)
+    checkpoint.put(module, tensors, path, meta['preset'])
     module.eval()
     with torch.no_grad():
         _, figures = phase.validate(module)

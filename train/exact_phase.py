@@ -23,7 +23,7 @@ from train.data import class_counts
 from train.data import names_of
 from train.data import palette_of
 from train.data import read_all
-from train.earlier import trained
+from train.earlier import begin_with
 from train.fusion_phase import fusion_losses
 from train.fusion_phase import random_losses
 from train.target import emphasised
@@ -50,8 +50,7 @@ class ExactPhase:
         self.module = nn.ModuleDict({
             'fusion': make_fusion(self.spec), 'segmenter': make_segmenter(self.spec)})
         for part, path in (('segmenter', config.segmenter), ('fusion', config.fusion)):
-            self.module[part].load_state_dict(
-                trained(part, path, config.preset)[0])
+            begin_with(self.module[part], part, path, config.preset)
         self.module.to(memory_format=torch.channels_last)
         self.classes = tuple(palette_of(config.data.train))
         self.samples = read_all(config.data.train)
@@ -109,8 +108,9 @@ class ExactPhase:
             batch = middle(whole(sample, share=self.share), VIEW)
             found = self._fuse(module, batch)
             fused = found.iterates[-1]
-            aim = emphasised(target(batch.thermal, batch.luma, found.w_thermal),
-                             found.attention[-1], self.config.loss.emphasis)
+            weight = self.config.loss
+            aim = target(batch.thermal, batch.luma, found.w_thermal, weight.preference)
+            aim = emphasised(aim, found.attention[-1], weight.emphasis)
             errors.append(losses.likeness(fused, aim).item())
             off = module['fusion'](batch.thermal, batch.luma,
                                    module['fusion'].cells(found.w_thermal),

@@ -69,7 +69,8 @@ class FusionPhase:
             even = torch.full_like(batch.luma, 0.5)
             fused = module(
                 batch.thermal, batch.luma, module.cells(even), no_attention)[-1]
-            error += losses.likeness(fused, target(batch.thermal, batch.luma, even)).item()
+            aim = target(batch.thermal, batch.luma, even, self.config.loss.preference)
+            error += losses.likeness(fused, aim).item()
         return -error / len(self.val), {'target': error / len(self.val)}
 
 
@@ -80,8 +81,7 @@ def random_losses(fusion: UnfoldingNet, spec: Preset, batch: Batch, config: Conf
     shape = torch.Size((batch.total, *batch.luma.shape[1:]))
     weights = random_weights(shape, generator)[batch.rows].to(batch.luma.device)
     attention = random_attention(spec, batch.total, generator, batch.rows)
-    cells = F.avg_pool2d(weights, spec.downscale)
-    iterates = fusion(batch.thermal, batch.luma, cells, attention)
+    iterates = fusion(batch.thermal, batch.luma, fusion.cells(weights), attention)
     last = attention(spec.stages - 1, [batch.luma])
     return fusion_losses(iterates, batch.thermal, batch.luma, weights, last, config.loss)
 
@@ -96,7 +96,8 @@ def fusion_losses(iterates: list[Tensor], thermal: Tensor, luma: Tensor, w_therm
     # What is aimed at is known exactly, whatever precision the network computes in.
     with torch.autocast(luma.device.type, enabled=False):
         *earlier, fused = (image.float() for image in iterates[1:])
-        aim = emphasised(target(thermal, luma, w_thermal), attention.float(), weight.emphasis)
+        aim = emphasised(target(thermal, luma, w_thermal, weight.preference),
+                         attention.float(), weight.emphasis)
         parts = {
             'target': losses.likeness(fused, aim),
             'intensity': losses.intensity(fused, thermal, luma, w_thermal),

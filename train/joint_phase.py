@@ -18,7 +18,7 @@ from train.data import class_counts
 from train.data import names_of
 from train.data import palette_of
 from train.data import read_all
-from train.earlier import trained
+from train.earlier import begin_with
 from train.fusion_phase import fusion_losses
 from train.target import target
 from train.views import sources_and_mixes
@@ -45,8 +45,7 @@ class JointPhase:
         self.config = config
         self.module = UAAFusion(preset(config.preset))
         for part, path in (('segmenter', config.segmenter), ('fusion', config.fusion)):
-            getattr(self.module, part).load_state_dict(
-                trained(part, path, config.preset)[0])
+            begin_with(getattr(self.module, part), part, path, config.preset)
         self.module.to(memory_format=torch.channels_last)
         self.classes = tuple(palette_of(config.data.train))
         self.samples = read_all(config.data.train)
@@ -127,7 +126,8 @@ class JointPhase:
         for sample in self.val:
             batch = whole(sample, share=self.share)
             result, logits = module(batch.thermal, batch.luma, batch.chroma)
-            aim = target(batch.thermal, batch.luma, result.attribution.w_thermal)
+            aim = target(batch.thermal, batch.luma, result.attribution.w_thermal,
+                         self.config.loss.preference)
             error += losses.likeness(result.fused, aim).item() / len(self.val)
             mask, _ = decide(logits, batch.luma.shape[2:])
             counts += confusion(mask[0].to(torch.uint8).cpu().numpy(),

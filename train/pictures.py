@@ -52,7 +52,7 @@ def _(phase: FusionPhase, module: nn.Module, index: int) -> Pictures:
     batch = whole(phase.val[index], share=phase.share)
     even = torch.full_like(batch.luma, 0.5)
     fused = module(batch.thermal, batch.luma, module.cells(even), no_attention)[-1]
-    return _fusion(batch, fused, even)
+    return _fusion(batch, fused, even, phase.config.loss.preference)
 
 
 @pictures.register(DistillPhase)
@@ -62,7 +62,8 @@ def _(phase: JointPhase | DistillPhase, module: UAAFusion, index: int) -> Pictur
     result, logits = module(batch.thermal, batch.luma, batch.chroma)
     mask, _ = decide(logits, batch.luma.shape[2:])
     palette = _palette(phase)
-    return _fusion(batch, result.fused, result.attribution.w_thermal) | {
+    preference = phase.config.loss.preference
+    return _fusion(batch, result.fused, result.attribution.w_thermal, preference) | {
         'mask': palette[mask[0].to(torch.uint8).cpu().numpy()],
         'label': palette[batch.label[0].cpu().numpy()]}
 
@@ -71,8 +72,8 @@ def _sources(batch: Batch) -> Pictures:
     return {'thermal': _gray(batch.thermal), 'luma': _gray(batch.luma)}
 
 
-def _fusion(batch: Batch, fused: Tensor, w_thermal: Tensor) -> Pictures:
-    aim = target(batch.thermal, batch.luma, w_thermal)
+def _fusion(batch: Batch, fused: Tensor, w_thermal: Tensor, preference: float) -> Pictures:
+    aim = target(batch.thermal, batch.luma, w_thermal, preference)
     return _sources(batch) | {
         'fused': _gray(fused), 'target': _gray(aim), 'w1': _gray(w_thermal)}
 

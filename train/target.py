@@ -16,23 +16,24 @@ LEVELS = 3
 SURROUND = 33  # pixels
 
 
-def target(thermal: Tensor, luma: Tensor, w_thermal: Tensor) -> Tensor:
+def target(thermal: Tensor, luma: Tensor, w_thermal: Tensor, preference: float) -> Tensor:
     """
     Return the image (B, 1, H, W) in [0, 1] to aim at; H and W are multiples of 8.
 
     thermal, luma: (B, 1, H, W) in [0, 1]; w_thermal: w1 (B, 1, H, W) in [0, 1]. A source counts
-    with the square root of its weight, so that attribution is a preference and no veto: at
-    w1 = 0.9 thermal wins unless luma is three times as strong.
+    with its weight to the power `preference`, 0 to 1, so that attribution prefers and forbids
+    nothing: with 0.5, at w1 = 0.9, thermal wins unless luma is three times as strong.
     """
     details = []
     for _ in range(LEVELS):
         smaller = [F.avg_pool2d(_blur(x), 2) for x in (thermal, luma)]
         bands = [x - _up(s) for x, s in zip((thermal, luma), smaller)]
         energy = [_box(band.square(), 5).sqrt() for band in bands]
-        details.append(torch.lerp(bands[1], bands[0], _box(_first(*energy, w_thermal), 3)))
+        choice = _first(*energy, w_thermal, preference)
+        details.append(torch.lerp(bands[1], bands[0], _box(choice, 3)))
         thermal, luma = smaller
         w_thermal = F.avg_pool2d(w_thermal, 2)
-    image = torch.lerp(luma, thermal, _first(thermal, luma, w_thermal))
+    image = torch.lerp(luma, thermal, _first(thermal, luma, w_thermal, preference))
     for band in reversed(details):
         image = _up(image) + band
     return image.clamp(0, 1)
@@ -51,9 +52,9 @@ def emphasised(image: Tensor, attention: Tensor, share: float) -> Tensor:
     return (image + gain * (image - _box(image, SURROUND))).clamp(0, 1)
 
 
-def _first(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
-    """Return 1 where `a` is stronger than `b`, each times the square root of its weight."""
-    return (a * weight.sqrt() > b * (1 - weight).sqrt()).to(a.dtype)
+def _first(a: Tensor, b: Tensor, weight: Tensor, preference: float) -> Tensor:
+    """Return 1 where `a` is stronger than `b`, each times its weight to a power."""
+    return (a * weight ** preference > b * (1 - weight) ** preference).to(a.dtype)
 
 
 def _box(x: Tensor, size: int) -> Tensor:

@@ -54,7 +54,7 @@ def trained_on_one(path: Path) -> tuple[UAAFusion, str]:
         raise CheckpointError(f"{path}: holds no segmenter trained on one input; train it by "
                               'train/configs/input_*.yaml')
     network = UAAFusion(preset(meta['preset']))
-    network.segmenter.load_state_dict(tensors)
+    checkpoint.put(network.segmenter, tensors, path, meta['preset'])
     network.eval().requires_grad_(False)
     correct_prior(network, meta['class_weights'], Loss().prior_correction)
     return network, meta['config']['views']

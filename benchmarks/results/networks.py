@@ -49,12 +49,7 @@ def load_shipped(path: Path) -> Loaded:
         raise CheckpointError(f'{path}: does not say which preset its weights are of; export it '
                               'by `python -m train export`')
     network = make_network(preset(meta['preset']))
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"{path}: its weights are not those of preset '{meta['preset']}' "
-            f'({str(error).splitlines()[-1].strip()}); export it again') from error
+    checkpoint.put(network, tensors, path, meta['preset'])
     return Loaded(network.eval().requires_grad_(False), path)
 
 

@@ -1,5 +1,6 @@
 """Short runs on made-up pairs, for the tests of the training."""
 
+import json
 from pathlib import Path
 
 import torch
@@ -8,6 +9,7 @@ from train.config import Config
 from train.config import Data
 from train.config import Optim
 from train.config import Source
+from train.config import to_dict
 from train.distill_phase import DistillPhase
 from train.fusion_phase import FusionPhase
 from train.joint_phase import JointPhase
@@ -28,6 +30,12 @@ def settings(pairs, run, phase='segmentation', steps=4, **parts):
         phase=phase, run=str(run), threads=1, accelerator='cpu', **parts,
         data=Data(train=source, val=source, crop=64, batch=2),
         optim=Optim(steps=steps, warmup=1, lr=1e-3, validate_every=steps, save_every=2))
+
+
+def write(config, path):
+    """Write settings to a file, as the command reads them; return its path."""
+    path.write_text(json.dumps(to_dict(config)))  # which is YAML, too
+    return path
 
 
 def train(config):

@@ -12,6 +12,7 @@ torch = pytest.importorskip('torch')
 pytest.importorskip('lightning_fabric')
 
 from runs import settings  # noqa: E402
+from runs import write  # noqa: E402
 from runs import write_parts  # noqa: E402
 from train.batches import Share  # noqa: E402
 from train.fabric import launch  # noqa: E402
@@ -22,26 +23,13 @@ from uaafusion_ros.network import checkpoint  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 
-SETTINGS = """\
-phase: fusion
-threads: 1
-accelerator: cpu
-data:
-  train: [{{layout: msrs, root: {pairs}}}]
-  val: [{{layout: msrs, root: {pairs}}}]
-  crop: 64
-  batch: 4
-optim: {{steps: 11, warmup: 2, lr: 1.0e-3, validate_every: 11, save_every: 11}}
-"""
-
 
 def fit(folder, pairs, run, *overrides):
     """Run the command as a user does; return its last checkpoint, log and output."""
-    config = folder / 'fusion.yaml'
-    config.write_text(SETTINGS.format(pairs=pairs))
+    config = write(settings(pairs, run, 'fusion', steps=11), folder / 'fusion.yaml')
     environment = {k: v for k, v in os.environ.items() if k not in ('LOCAL_RANK', 'WORLD_SIZE')}
     done = subprocess.run(
-        [sys.executable, '-m', 'train', 'fit', '--config', str(config), f'run={run}', *overrides],
+        [sys.executable, '-m', 'train', 'fit', '--config', str(config), 'data.batch=4', *overrides],
         cwd=ROOT, env=environment | {'OMP_NUM_THREADS': '1'}, capture_output=True, text=True,
         timeout=900)
     assert done.returncode == 0, done.stderr

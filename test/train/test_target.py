@@ -13,25 +13,32 @@ def flat(value, size=64):
 
 
 def test_the_brighter_of_two_flat_images_wins():
-    torch.testing.assert_close(target(flat(0.2), flat(0.7), flat(0.5)), flat(0.7))
-    torch.testing.assert_close(target(flat(0.7), flat(0.2), flat(0.5)), flat(0.7))
+    torch.testing.assert_close(target(flat(0.2), flat(0.7), flat(0.5), 0.5), flat(0.7))
+    torch.testing.assert_close(target(flat(0.7), flat(0.2), flat(0.5), 0.5), flat(0.7))
 
 
 def test_weights_are_a_preference_and_no_veto():
     thermal, luma = flat(0.3), flat(0.5)
-    torch.testing.assert_close(target(thermal, luma, flat(0.9)), thermal)
-    torch.testing.assert_close(target(flat(0.1), luma, flat(0.9)), luma)
-    torch.testing.assert_close(target(thermal, luma, flat(0.5)), luma)
+    torch.testing.assert_close(target(thermal, luma, flat(0.9), 0.5), thermal)
+    torch.testing.assert_close(target(flat(0.1), luma, flat(0.9), 0.5), luma)
+    torch.testing.assert_close(target(thermal, luma, flat(0.5), 0.5), luma)
+
+
+def test_a_small_preference_decides_between_near_equals_alone():
+    thermal = flat(0.3)
+    torch.testing.assert_close(target(thermal, flat(0.5), flat(0.9), 0.1), flat(0.5))
+    torch.testing.assert_close(target(thermal, flat(0.35), flat(0.9), 0.1), thermal)
+    torch.testing.assert_close(target(thermal, flat(0.31), flat(1.0), 0.0), flat(0.31))
 
 
 def test_equal_sources_come_back():
     x = torch.from_numpy(np.random.default_rng(0).random((1, 1, 64, 96), np.float32))
-    torch.testing.assert_close(target(x, x, torch.rand(1, 1, 64, 96)), x, atol=1e-5, rtol=0)
+    torch.testing.assert_close(target(x, x, torch.rand(1, 1, 64, 96), 0.5), x, atol=1e-5, rtol=0)
 
 
 def test_fine_detail_of_the_darker_source_survives():
     """Luma is bright and flat, thermal dark with a fine pattern: the pattern stays."""
     pattern = (torch.arange(64) // 2 % 2 * 0.2).expand(1, 1, 64, 64)
-    got = target(pattern + 0.1, flat(0.8), flat(0.5))
+    got = target(pattern + 0.1, flat(0.8), flat(0.5), 0.5)
     assert got.mean().item() == pytest.approx(0.8, abs=0.03)
     assert got[..., 16:48].std() > 0.5 * pattern.std()

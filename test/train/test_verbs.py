@@ -7,28 +7,16 @@ import pytest
 torch = pytest.importorskip('torch')
 pytest.importorskip('lightning_fabric')
 
+from runs import settings  # noqa: E402
+from runs import write  # noqa: E402
 from train.__main__ import main  # noqa: E402
-
-SETTINGS = """\
-phase: fusion
-run: {run}
-threads: 1
-accelerator: cpu
-data:
-  train: [{{layout: msrs, root: {pairs}}}]
-  val: [{{layout: msrs, root: {pairs}}}]
-  crop: 64
-  batch: 2
-optim: {{steps: 2, warmup: 1, validate_every: 2}}
-"""
 
 
 @pytest.fixture
 def config(pairs, tmp_path):
     """A configuration file."""
-    path = tmp_path / 'fusion.yaml'
-    path.write_text(SETTINGS.format(run=tmp_path / 'run', pairs=pairs))
-    return str(path)
+    return str(write(settings(pairs, tmp_path / 'run', 'fusion', steps=2),
+                     tmp_path / 'fusion.yaml'))
 
 
 def test_a_run_is_trained_and_measured(config, tmp_path, capsys):

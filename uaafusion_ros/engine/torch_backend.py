@@ -34,14 +34,9 @@ def load(path: Path, device: str = '', precision: str = '') -> TorchBackend:
     tensors, meta = checkpoint.load(path)
     if meta.get('part') != 'network':
         raise CheckpointError(f"{path}: holds a '{meta.get('part')}', not a whole network; give "
-                              "the best.safetensors of a run of the phase 'fusion'")
+                              "the best.safetensors of a run of the phase 'joint'")
     network = make_network(preset(meta['preset']))
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise CheckpointError(f"{path}: its weights are not those of preset '{meta['preset']}' in "
-                              f'this version ({str(error).splitlines()[-1].strip()}); train it '
-                              'again') from error
+    checkpoint.put(network, tensors, path, meta['preset'])
     spec = _described(path, network, meta)
     where = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     half = where.type == 'cuda' and not isinstance(network, ExactNetwork)

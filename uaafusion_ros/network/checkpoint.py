@@ -9,6 +9,7 @@ from typing import Any
 from safetensors import safe_open
 from safetensors import SafetensorError
 from safetensors.torch import save_file
+from torch import nn
 from torch import Tensor
 
 from uaafusion_ros.errors import CheckpointError
@@ -42,3 +43,17 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise CheckpointError(f'{path}: carries no description of its network; '
                               'only checkpoints written by this package are accepted')
     return tensors, meta
+
+
+def put(module: nn.Module, tensors: dict[str, Tensor], path: Path, preset: str) -> None:
+    """
+    Give a network of `preset` its weights.
+
+    Raises CheckpointError naming the file, `path`, where they are another network's.
+    """
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: its weights are not those of preset '{preset}' in this "
+                              f'version ({str(error).splitlines()[-1].strip()}); train it '
+                              'again') from error

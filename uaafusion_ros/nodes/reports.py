@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 import os
-from pathlib import Path
 import sys
 import time
 from typing import Any
@@ -30,6 +29,7 @@ from uaafusion_ros.nodes.voice import recent
 from uaafusion_ros.nodes.voice import Voice
 from uaafusion_ros.pipeline import FusionPipeline
 from uaafusion_ros.stream.health import Mode
+from uaafusion_ros.stream.skew import Skew
 from uaafusion_ros.stream.timeline import Drop
 
 _DRIFT_PAIRS, _DRIFT_SCORE = 10, 0.5
@@ -77,10 +77,11 @@ class Reports:
         """Report; `values` are the parameters."""
         counts, before = self._tally.snapshot(), self._before
         self._before = counts
+        skew = None if parts.flow is None else parts.flow.skew()
         self._publisher.publish(report(
             self._node.get_clock().now().to_msg(), self._node.get_fully_qualified_name(), [
-                self._cameras(parts, values, counts, before),
-                self._pairs(parts, counts, before),
+                self._cameras(parts, values, counts, before, skew),
+                self._pairs(parts, counts, before, skew),
                 self._mode(parts, counts),
                 self._engine(parts, values),
                 self._registration(parts, values),
@@ -91,7 +92,7 @@ class Reports:
 
     def _cameras(
         self, parts: Parts, values: Mapping[str, Any], counts: Mapping[str, int],
-        before: Mapping[str, int]
+        before: Mapping[str, int], skew: Skew | None
     ) -> DiagnosticStatus:
         shown: dict[str, Any] = {
             key: count for key, count in counts.items() if not key.startswith(_OF_PAIRS)}
@@ -110,8 +111,7 @@ class Reports:
         for camera in CAMERAS:
             for reason in _REFUSALS:
                 warnings += recent(f'dropped.{camera}.{reason}', counts, before, self._voice)
-        if parts.flow is not None:
-            skew = parts.flow.skew()
+        if skew is not None:
             shown.update({f'age_ms.{camera}': f'{age:.2f}'
                           for camera, age in skew.age_p50_ms.items()})
             if skew.drift_ppm is not None:
@@ -140,12 +140,12 @@ class Reports:
             f'{self._node.resolve_topic_name(f"{camera}/camera_info")}; publish or remap it')
 
     def _pairs(
-        self, parts: Parts, counts: Mapping[str, int], before: Mapping[str, int]
+        self, parts: Parts, counts: Mapping[str, int], before: Mapping[str, int],
+        skew: Skew | None
     ) -> DiagnosticStatus:
         shown: dict[str, Any] = {
             key: count for key, count in counts.items() if key.startswith(_OF_PAIRS)}
-        if parts.flow is not None:
-            skew = parts.flow.skew()
+        if skew is not None:
             shown['skew_ms.p50'] = f'{skew.skew_p50_ms:.2f}'
             shown['skew_ms.p95'] = f'{skew.skew_p95_ms:.2f}'
         problems = [parts.blocking_error] if parts.blocking_error else [
@@ -233,7 +233,8 @@ def memory(backend: Backend | None) -> dict[str, str]:
     """
     shown = {}
     with suppress(OSError, ValueError):
-        pages = int(Path('/proc/self/statm').read_text().split()[1])
+        with open('/proc/self/statm', 'rb') as file:
+            pages = int(file.read().split()[1])
         shown['rss_mb'] = f'{pages * os.sysconf("SC_PAGE_SIZE") / 1e6:.1f}'
     gpu = None if backend is None else backend.gpu_memory()
     if gpu is not None:

@@ -48,11 +48,20 @@ class PercentileWindow:
 
     def summary(self) -> Percentiles:
         """Return count, p50, p95, p99 and maximum of the window."""
-        values = self._values[:self._added].copy()
-        if not len(values):
+        values = np.sort(self._values[:self._added]).tolist()
+        if not values:
             return Percentiles(0, np.nan, np.nan, np.nan, np.nan)
-        p50, p95, p99, top = np.percentile(values, (50, 95, 99, 100)).tolist()
-        return Percentiles(len(values), p50, p95, p99, top)
+        # numpy.percentile takes five times as long for so few values.
+        return Percentiles(
+            len(values), *(_quantile(values, share) for share in (0.5, 0.95, 0.99)), values[-1])
+
+
+def _quantile(ordered: list[float], share: float) -> float:
+    """Return the quantile of sorted values, interpolated linearly between two of them."""
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
 
 
 class RateMeter:
