@@ -75,3 +75,11 @@ def test_code_in_a_checkpoint_does_not_run(tmp_path):
     assert not canary.exists()
     torch.load(path, weights_only=False)
     assert canary.exists()  # the canary sings where it is let
+
+
+def test_weights_of_another_network_are_named(tmp_path):
+    path, small = tmp_path / 'best.safetensors', torch.nn.Linear(2, 3)
+    checkpoint.put(small, {'weight': torch.ones(3, 2), 'bias': torch.ones(3)}, path, 'fast')
+    assert small.bias.tolist() == [1, 1, 1]
+    with pytest.raises(CheckpointError, match="best.safetensors: .* not those of preset 'fast'"):
+        checkpoint.put(small, {'weight': torch.ones(3, 4), 'bias': torch.ones(3)}, path, 'fast')
