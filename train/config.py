@@ -75,8 +75,8 @@ class Loss:
     """
     Weights of the losses (see train/losses.py), of the iterates before the last among them.
 
-    attention_every: exact attributions every so many steps. emphasis: how much more local contrast
-    to aim at where the attention is positive, preference: how far to aim at the source of greater
+    attention_every: exact attributions every so many steps. emphasis: how much brighter an image
+    to aim at around where the attention is positive, preference: how far to aim at the source of greater
     weight, 0 to 1 (train/target.py). prior_correction: the share of the class weighting that the
     export takes back (train/deploy.py).
     """

@@ -13,7 +13,7 @@ from torch import Tensor
 import torch.nn.functional as F
 
 LEVELS = 3
-SURROUND = 33  # pixels
+CELL, SURROUND = 8, 5  # pixels, and cells
 
 
 def target(thermal: Tensor, luma: Tensor, w_thermal: Tensor, preference: float) -> Tensor:
@@ -41,15 +41,18 @@ def target(thermal: Tensor, luma: Tensor, w_thermal: Tensor, preference: float) 
 
 def emphasised(image: Tensor, attention: Tensor, share: float) -> Tensor:
     """
-    Return the image (B, 1, H, W) in [0, 1] with more local contrast where attention is positive.
+    Return the image (B, 1, H, W) in [0, 1], brighter around where the attention is positive.
 
-    attention: A (B, 1, h, w), positive where the changes so far raised the class scores; at most
-    `share` times the contrast is added. So the attention has something to do: what helped to
-    recognise the classes is made to stand out.
+    attention: A (B, 1, h, w), positive where the changes so far raised the class scores. The image
+    grows by up to `share` of itself, evenly over some 40 pixels, so that what is seen in it stays
+    as it was. So the attention has something to do: what helped to recognise the classes is made
+    to stand out. H and W are multiples of 8.
     """
     level = F.interpolate(attention, size=image.shape[2:], mode='bilinear', align_corners=False)
-    gain = share * (2 * torch.sigmoid(level) - 1).relu()
-    return (image + gain * (image - _box(image, SURROUND))).clamp(0, 1)
+    helped = F.avg_pool2d((2 * torch.sigmoid(level) - 1).relu(), CELL)
+    around = _box(_box(helped, SURROUND), SURROUND)
+    around = F.interpolate(around, size=image.shape[2:], mode='bilinear', align_corners=False)
+    return (image * (1 + share * around)).clamp(0, 1)
 
 
 def _first(a: Tensor, b: Tensor, weight: Tensor, preference: float) -> Tensor:

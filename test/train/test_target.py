@@ -5,6 +5,7 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
+from train.target import emphasised  # noqa: E402
 from train.target import target  # noqa: E402
 
 
@@ -42,3 +43,15 @@ def test_fine_detail_of_the_darker_source_survives():
     got = target(pattern + 0.1, flat(0.8), flat(0.5), 0.5)
     assert got.mean().item() == pytest.approx(0.8, abs=0.03)
     assert got[..., 16:48].std() > 0.5 * pattern.std()
+
+
+def test_attention_brightens_what_is_around_it_and_nothing_else():
+    """By the share where it is strong, by nothing where it is negative or zero."""
+    image, attention = flat(0.4, 128), torch.zeros(1, 1, 32, 32)
+    assert torch.equal(emphasised(image, attention, 0.5), image)
+    assert torch.equal(emphasised(image, attention - 3, 0.5), image)
+    torch.testing.assert_close(emphasised(image, attention + 50, 0.5), flat(0.6, 128))
+    attention[..., :8] = 50.0
+    got = emphasised(image, attention, 0.5)
+    assert got[..., :8].mean() > 0.5 and torch.equal(got[..., 80:], image[..., 80:])
+    torch.testing.assert_close(emphasised(flat(0.9, 128), attention + 50, 0.5), flat(1.0, 128))
