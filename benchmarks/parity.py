@@ -24,13 +24,13 @@ import torch.nn.functional as F
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from train.batches import whole  # noqa: E402
+from train.config import Loss  # noqa: E402
 from train.config import Source  # noqa: E402
 from train.data import read  # noqa: E402
-from uaafusion_ros.network import checkpoint  # noqa: E402
+from train.deploy import finished  # noqa: E402
 from uaafusion_ros.network.exact import fuse_exactly  # noqa: E402
 from uaafusion_ros.network.model import decide  # noqa: E402
 from uaafusion_ros.network.model import UAAFusion  # noqa: E402
-from uaafusion_ros.network.presets import preset  # noqa: E402
 
 
 def compare(network: UAAFusion, sample, attribution: str, steps: int) -> dict[str, float]:
@@ -61,10 +61,7 @@ def main() -> int:
     parser.add_argument('--every', type=int, default=1, help='take every n-th pair')
     parser.add_argument('--steps', type=int, default=20, help='of integrated gradients')
     options = parser.parse_args()
-    tensors, meta = checkpoint.load(options.checkpoint)
-    network = UAAFusion(preset(meta['preset']))
-    checkpoint.put(network, tensors, options.checkpoint, meta['preset'])
-    network.eval().requires_grad_(False)
+    network, meta = finished(options.checkpoint, Loss().prior_correction)
     samples = read(Source('msrs', options.data))[::options.every]
     result = {}
     for name, attribution, steps in (('closed', 'closed', options.steps), ('paper', 'exact', 5)):

@@ -131,13 +131,13 @@ def fit(phase: Phase, config: Config) -> Path:
                 log.write(step, {**means, 'seconds': time.monotonic() - began})
         done = step + 1
         if leader and (done % optim.validate_every == 0 or done == optim.steps):
-            score, figures, strips = _validate(phase, average)
+            score, figures, strips, judged = _validate(phase, average)
             log.write(step, {f'val_{k}': v for k, v in figures.items()})
             log.show(step, strips)
             bar.write(f'step {done}: ' + ' '.join(f'{k}={v:.4f}' for k, v in figures.items()))
             if score > best_score:
                 best_score = score
-                checkpoint.save(best, average.state, {
+                checkpoint.save(best, judged, {
                     **phase.meta, 'step': done, 'figures': figures, 'config': to_dict(config)})
         if leader and (done % optim.save_every == 0 or done == optim.steps):
             _store(last, module, adam, average, {
@@ -162,7 +162,9 @@ def _mean(fabric: Fabric, values: dict[str, float]) -> dict[str, float]:
     return dict(zip(values, means.tolist()))
 
 
-def _validate(phase: Phase, average: Average) -> tuple[float, dict[str, float], list[Pictures]]:
+def _validate(phase: Phase, average: Average) -> tuple[
+        float, dict[str, float], list[Pictures], dict[str, Tensor]]:
+    """Return score, figures and pictures of the average, and the state that they are of."""
     module = phase.module
     trained = {k: v.clone() for k, v in module.state_dict().items()}
     module.load_state_dict(average.state)
@@ -170,8 +172,10 @@ def _validate(phase: Phase, average: Average) -> tuple[float, dict[str, float], 
     with torch.no_grad():
         score, figures = phase.validate(module)
         strips = [pictures(phase, module, n) for n in range(min(STRIPS, len(phase.val)))]
+    # A phase may set buffers that depend on the weights, which no average of theirs replaces.
+    judged = {k: v.clone() for k, v in module.state_dict().items()}
     module.load_state_dict(trained)
-    return score, figures, strips
+    return score, figures, strips, judged
 
 
 def _store(path: Path, module: nn.Module, adam: torch.optim.Optimizer, average: Average,

@@ -64,8 +64,8 @@ class Scene:
                      and time.time() - self.modes[-1][0] > quiet_s, 30.0), self.modes
 
     def regular(self) -> bool:
-        """Return whether the last outputs came so regularly that a missing beat is known."""
-        arrivals = [arrival for arrival, _, _ in self.shown][-33:]
+        """Return whether 32 pairs came so regularly that a missing beat is known."""
+        arrivals = [arrival for arrival, _, _ in self.shown if arrival > self.modes[-1][0]][-33:]
         intervals = [later - earlier for earlier, later in zip(arrivals, arrivals[1:])]
         return len(intervals) == 32 and max(intervals) < 1.5 / self._rate_hz
 

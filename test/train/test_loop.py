@@ -15,6 +15,8 @@ from runs import train  # noqa: E402
 from train.loop import fit  # noqa: E402
 from uaafusion_ros.errors import CheckpointError  # noqa: E402
 from uaafusion_ros.network import checkpoint  # noqa: E402
+from uaafusion_ros.network.model import UAAFusion  # noqa: E402
+from uaafusion_ros.network.presets import preset  # noqa: E402
 
 TRAINED = ('segmentation', 'fusion', 'joint')
 
@@ -105,3 +107,13 @@ def test_what_the_joint_phase_starts_from_is_checked(pairs, tmp_path, parts):
         train(replace(config, segmenter=''))
     with pytest.raises(CheckpointError, match='holds the segmenter .* expected the fusion'):
         train(replace(config, fusion=parts['segmenter']))
+
+
+def test_the_best_checkpoint_is_what_was_validated(pairs, tmp_path, parts):
+    """The scores of a black image are those of the weights beside them, not of earlier ones."""
+    tensors, meta = checkpoint.load(train(settings(pairs, tmp_path / 'run', 'joint', 3, **parts)))
+    network = UAAFusion(preset(meta['preset'])).eval()
+    network.load_state_dict(tensors)
+    with torch.no_grad():
+        network.look_at_black()
+    torch.testing.assert_close(network.attribution.black, tensors['attribution.black'])
