@@ -75,10 +75,10 @@ class Loss:
     """
     Weights of the losses (see train/losses.py), of the iterates before the last among them.
 
-    attention_every: exact attributions every so many steps. emphasis: how much brighter an image
-    to aim at around where the attention is positive, preference: how far to aim at the source of greater
-    weight, 0 to 1 (train/target.py). prior_correction: the share of the class weighting that the
-    export takes back (train/deploy.py).
+    attention_every: exact attributions every so many steps. What is aimed at (train/target.py) is
+    brighter by up to `emphasis` around where the attention is positive, and counts each source
+    with its weight to the power `preference`. prior_correction: the share of the class weighting
+    that the export takes back (train/deploy.py).
     """
 
     target: float = 1.0

@@ -1,4 +1,4 @@
-"""From a finished run to a shipped model: a file in models/ and, if it is deployed, its row there."""
+"""From a finished run to a shipped model: a file in models/ and, if deployed, its row there."""
 
 from __future__ import annotations
 

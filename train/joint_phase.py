@@ -105,7 +105,8 @@ class JointPhase:
         exact = attribution.path_attention(segment, iterates, reference)[1:]
         size = result.attribution.maps.shape[2:]
         small = torch.cat([
-            attribution.normalised(F.interpolate(a, size=size, mode='area')) for a in exact], dim=1)
+            attribution.normalised(F.interpolate(a, size=size, mode='area'))
+            for a in exact], dim=1)
         return F.smooth_l1_loss(result.attribution.maps, small)
 
     def _segmentation_loss(self, result: Prediction, batch: Batch, step: int) -> Tensor:

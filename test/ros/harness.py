@@ -67,7 +67,8 @@ class Pauses:
 
     def within_s(self, begin: float, end: float) -> float:
         """Return how many seconds of a time of the wall clock were paused."""
-        return sum(max(0.0, min(end, until) - max(begin, since)) for since, until in self._found)
+        return sum(max(0.0, min(end, after) - max(begin, before))
+                   for before, after in self._found)
 
     def close(self) -> None:
         self._running = False

@@ -49,7 +49,7 @@ class Manager:
 
 
 def _held(pid: int) -> tuple[int, int]:
-    """Return threads and descriptors, without those that last for a moment, as a file being read."""
+    """Return threads and descriptors, without those of a moment, as a file being read."""
     seen = []
     for _ in range(5):
         seen.append((threads(pid), descriptors(pid)))

@@ -29,7 +29,8 @@ def fit(folder, pairs, run, *overrides):
     config = write(settings(pairs, run, 'fusion', steps=11), folder / 'fusion.yaml')
     environment = {k: v for k, v in os.environ.items() if k not in ('LOCAL_RANK', 'WORLD_SIZE')}
     done = subprocess.run(
-        [sys.executable, '-m', 'train', 'fit', '--config', str(config), 'data.batch=4', *overrides],
+        [sys.executable, '-m', 'train', 'fit', '--config', str(config), 'data.batch=4',
+         *overrides],
         cwd=ROOT, env=environment | {'OMP_NUM_THREADS': '1'}, capture_output=True, text=True,
         timeout=900)
     assert done.returncode == 0, done.stderr

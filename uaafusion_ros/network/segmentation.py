@@ -109,8 +109,8 @@ class LiteSegmenter(nn.Module):
 
     def unscaled(self, luma: Tensor, chroma: Tensor) -> Tensor:
         """Return logits (B, classes, H, W) of images that have the working size already."""
-        return F.interpolate(
-            self.coarse(torch.cat((luma, chroma), dim=1)), scale_factor=4, mode='bilinear', align_corners=False)
+        coarse = self.coarse(torch.cat((luma, chroma), dim=1))
+        return F.interpolate(coarse, scale_factor=4, mode='bilinear', align_corners=False)
 
     def scores(self, luma: Tensor, chroma: Tensor) -> Tensor:
         """Return class probabilities (B, classes, H, W)."""

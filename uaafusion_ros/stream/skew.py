@@ -96,7 +96,7 @@ class SkewMonitor:
         self._errors.add(abs(error_ns) / 1e6)
 
     def summary(self) -> Skew:
-        """Return what was measured; about a millisecond."""
+        """Return what was measured."""
         errors = self._errors.summary()
         ages = {camera: window.summary().p50 for camera, window in self._ages.items()}
         drift, error = self._drift()

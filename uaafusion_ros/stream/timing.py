@@ -51,7 +51,7 @@ class PercentileWindow:
         values = np.sort(self._values[:self._added]).tolist()
         if not values:
             return Percentiles(0, np.nan, np.nan, np.nan, np.nan)
-        # numpy.percentile takes five times as long for so few values.
+        # numpy.percentile spends more on its cases than on so few values.
         return Percentiles(
             len(values), *(_quantile(values, share) for share in (0.5, 0.95, 0.99)), values[-1])
 

@@ -137,7 +137,7 @@ def test_the_ladder_goes_from_fast_to_exact():
 @pytest.mark.slow
 @pytest.mark.parametrize('size', [(480, 640), (512, 640)])
 def test_float16_passes_on_every_sample(fast, size):
-    """Every tensor rounded as float16 rounds, against ONNX Runtime in float32, at cameras' sizes."""
+    """Every tensor rounded as float16 rounds, against float32, at the sizes of cameras."""
     pytest.importorskip('onnx')
     from half_rounding import AsWritten
     from half_rounding import rounded
