@@ -13,13 +13,20 @@ import numpy as np
 
 from uaafusion_ros.engine import models
 from uaafusion_ros.engine.backend import Backend
+from uaafusion_ros.imaging.buffers import message_image
 from uaafusion_ros.nodes import fusion_node
 
 
 def constant_outputs(height: int, width: int) -> list[np.ndarray]:
-    """Return fused uint8 HxWx3, mask uint8 HxW with three classes and confidence uint8 HxW."""
+    """
+    Return fused uint8 HxWx3, mask uint8 HxW with three classes and confidence uint8 HxW.
+
+    They lie where the runtimes write theirs.
+    """
     ramp = np.tile((np.arange(width) % 256).astype(np.uint8), (height, 1))
-    return [np.repeat(ramp[..., None], 3, 2), ramp // 100, ramp]
+    outputs = [message_image((height, width, 3)), message_image((height, width)), ramp]
+    outputs[0][:], outputs[1][:] = ramp[..., None], ramp // 100
+    return outputs
 
 
 class ConstantBackend(Backend):

@@ -17,6 +17,7 @@ from uaafusion_ros.engine.probe import Gpu
 from uaafusion_ros.engine.probe import Probe
 from uaafusion_ros.engine.sizes import PerSize
 from uaafusion_ros.errors import EngineError
+from uaafusion_ros.imaging.buffers import message_data
 
 TNO = Path(uaafusion_ros.__file__).parent / 'demo' / 'tno'
 NAMES = [row[0] for row in BACKENDS]
@@ -53,6 +54,15 @@ def test_results_are_not_overwritten_by_the_next_frame(backend):
     kept = first.fused.copy()
     backend.infer(255 - rgb, thermal)
     np.testing.assert_array_equal(first.fused, kept)
+
+
+def test_openvino_writes_where_a_message_can_take_it():
+    pytest.importorskip('openvino')
+    backend = load_backend(backend='openvino')
+    output = backend.infer(*(image[:64, :96] for image in pair()))
+    backend.close()
+    for image in (output.fused, output.mask):
+        assert np.shares_memory(np.frombuffer(message_data(image), np.uint8), image)
 
 
 @pytest.mark.parametrize('height,width', [(64, 64), (33, 47), (1, 1), (96, 32), (130, 258)])

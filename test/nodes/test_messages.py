@@ -8,6 +8,7 @@ import pytest
 
 from uaafusion_ros.errors import EncodingError
 from uaafusion_ros.imaging import compressed
+from uaafusion_ros.imaging.buffers import message_image
 from uaafusion_ros.imaging.encodings import ENCODINGS
 from uaafusion_ros.imaging.encodings import to_rgb8
 from uaafusion_ros.imaging.encodings import to_thermal
@@ -19,11 +20,13 @@ from sensor_msgs.msg import CompressedImage  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 
 from uaafusion_ros.nodes.messages import camera_info_for  # noqa: E402
+from uaafusion_ros.nodes.messages import fill_image  # noqa: E402
 from uaafusion_ros.nodes.messages import frame_from_compressed  # noqa: E402
 from uaafusion_ros.nodes.messages import frame_from_image  # noqa: E402
 from uaafusion_ros.nodes.messages import image_from_array  # noqa: E402
 from uaafusion_ros.nodes.messages import image_size  # noqa: E402
 from uaafusion_ros.nodes.messages import jpeg_from_array  # noqa: E402
+from uaafusion_ros.nodes.messages import new_image  # noqa: E402
 from uaafusion_ros.nodes.messages import ns_from_stamp  # noqa: E402
 from uaafusion_ros.nodes.messages import stamp_from_ns  # noqa: E402
 
@@ -128,6 +131,18 @@ def test_message_does_not_share_the_array():
     msg = image_from_array(array, 'mono8', 0, '')
     array[:] = 9
     assert not any(msg.data)
+
+
+def test_a_runtimes_output_is_published_as_it_lies():
+    image, msg = message_image((4, 6, 3)), new_image()
+    assert fill_image(msg, image, 'rgb8', STAMP_NS, 'rgb') is msg
+    image[:] = 9
+    assert set(msg.data) == {9}
+    assert (ns_from_stamp(msg.header.stamp), msg.header.frame_id) == (STAMP_NS, 'rgb')
+    fill_image(msg, np.zeros((2, 3), np.uint16), 'mono16', 5, 'thermal')
+    assert (ns_from_stamp(msg.header.stamp), msg.header.frame_id) == (5, 'thermal')
+    assert (msg.height, msg.width, msg.encoding, msg.step) == (2, 3, 'mono16', 6)
+    assert len(msg.data) == 12 and image.all()
 
 
 def test_camera_info_has_the_reference_stamp_and_the_original_keeps_its_own():

@@ -10,6 +10,7 @@ from uaafusion_ros.engine.models import ModelSpec
 from uaafusion_ros.engine.models import OUTPUTS
 from uaafusion_ros.engine.sizes import PerSize
 from uaafusion_ros.errors import EngineError
+from uaafusion_ros.imaging.buffers import message_image
 
 
 class OpenVINOBackend(Backend):
@@ -36,12 +37,15 @@ class OpenVINOBackend(Backend):
 
     def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> list[np.ndarray]:
         request = self._requests.get(*thermal.shape)
+        outputs = {name: message_image(thermal.shape + (3,) * kind.endswith('x3'))
+                   for name, kind in OUTPUTS.items()}
         try:
+            for name, image in outputs.items():
+                request.set_tensor(name, openvino.Tensor(image, shared_memory=True))
             request.infer({'rgb': rgb, 'thermal': thermal}, share_inputs=True)
         except RuntimeError as error:
             raise EngineError(f'OpenVINO failed on {self.spec.path}: {error}') from error
-        # The request's own buffers are written again by the next frame.
-        return [request.get_tensor(name).data.copy() for name in OUTPUTS]
+        return list(outputs.values())
 
     def close(self) -> None:
         """Free the compiled graphs, the runtime and the model's bytes at once."""

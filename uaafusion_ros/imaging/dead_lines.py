@@ -49,6 +49,8 @@ def _constant(lines: np.ndarray) -> np.ndarray:
     """Return the indices of the rows of HxW that have one value from end to end, ascending."""
     probes = lines[:, ::lines.shape[1] // _PROBES]
     maybe = np.flatnonzero((probes[:, 1:] == probes[:, :1]).all(axis=1))
+    if not len(maybe):
+        return maybe
     whole = lines[maybe]
     return maybe[whole.min(axis=1) == whole.max(axis=1)]
 

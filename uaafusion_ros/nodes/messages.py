@@ -14,6 +14,7 @@ from std_msgs.msg import Header
 
 from uaafusion_ros.frames import Frame
 from uaafusion_ros.imaging import compressed
+from uaafusion_ros.imaging.buffers import message_data
 from uaafusion_ros.imaging.encodings import encode
 from uaafusion_ros.imaging.encodings import lookup
 from uaafusion_ros.imaging.encodings import MAX_PIXELS
@@ -81,23 +82,39 @@ def jpeg_from_array(
     return msg
 
 
-def image_from_array(array: np.ndarray, encoding: str, stamp_ns: int, frame_id: str) -> Image:
+def new_image() -> Image:
+    """Return an empty message that keeps the array.array that it is given as data."""
+    try:
+        return Image(check_fields=True)  # else the setter copies, which Jazzy began with
+    except AssertionError:
+        return Image()
+
+
+def fill_image(
+    msg: Image, array: np.ndarray, encoding: str, stamp_ns: int, frame_id: str
+) -> Image:
     """
-    Return the message of an array that is in the layout of `encoding`.
+    Return `msg` with all its fields set to an array that is in the layout of `encoding`.
 
     Accepts rgb8, bgr8, mono8, mono16 and 32FC1 as `imaging.encodings.encode` does; the bytes are
-    little-endian and rows unpadded. Raises EncodingError for another encoding, shape or dtype.
+    little-endian and rows unpadded. The pixels are not copied where `array` is the whole of an
+    `imaging.buffers.message_image` and `msg` a `new_image`. Raises EncodingError for another
+    encoding, shape or dtype.
     """
     raw, step = encode(array, encoding)
-    msg = Image()
-    msg.header = _header(stamp_ns, frame_id)
+    msg.header.stamp.sec, msg.header.stamp.nanosec = divmod(stamp_ns, _NS_PER_S)
+    msg.header.frame_id = frame_id
     msg.height, msg.width = array.shape[:2]
     msg.encoding = lookup(encoding).name
     msg.is_bigendian = 0
     msg.step = step
-    # The setter would copy once more, and byte by byte what is no array.array.
-    msg.data.frombytes(raw)
+    msg.data = message_data(raw)
     return msg
+
+
+def image_from_array(array: np.ndarray, encoding: str, stamp_ns: int, frame_id: str) -> Image:
+    """Return a message of its own as `fill_image` fills it; raises EncodingError."""
+    return fill_image(new_image(), array, encoding, stamp_ns, frame_id)
 
 
 def camera_info_for(

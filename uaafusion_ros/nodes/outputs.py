@@ -18,11 +18,12 @@ from uaafusion_ros.imaging.color import overlay
 from uaafusion_ros.imaging.registration import Roi
 from uaafusion_ros.nodes import qos
 from uaafusion_ros.nodes.messages import camera_info_for
-from uaafusion_ros.nodes.messages import image_from_array
+from uaafusion_ros.nodes.messages import fill_image
 from uaafusion_ros.nodes.messages import jpeg_from_array
+from uaafusion_ros.nodes.messages import new_image
 
-INFO = 'fused/camera_info'
-TOPICS = {'fused/image': Image, 'fused/image/compressed': CompressedImage,
+INFO, JPEG = 'fused/camera_info', 'fused/image/compressed'
+TOPICS = {'fused/image': Image, JPEG: CompressedImage,
           'segmentation/mask': Image, 'segmentation/overlay': Image, INFO: CameraInfo}
 
 
@@ -45,6 +46,8 @@ class Outputs:
                 kind, topic, profile,
                 event_callbacks=qos.output_events(node.resolve_topic_name(topic), warn))
             for topic, kind in TOPICS.items()}
+        # Publishing copies a message, so that each topic needs one only.
+        self._images = {topic: new_image() for topic, kind in TOPICS.items() if kind is Image}
 
     def wanted(self) -> set[str]:
         """Return the topics that have a listener now."""
@@ -62,17 +65,18 @@ class Outputs:
         output.jpeg_quality the compressed image.
         """
         header = (reference.stamp_ns, reference.frame_id)
-        makers = {
-            'fused/image': lambda: image_from_array(result.fused, 'rgb8', *header),
-            'fused/image/compressed': lambda: jpeg_from_array(
-                result.fused, values['output.jpeg_quality'], *header),
-            'segmentation/mask': lambda: image_from_array(result.mask, 'mono8', *header),
-            'segmentation/overlay': lambda: image_from_array(
-                overlay(result.fused, result.mask, palette, values['overlay.alpha']),
-                'rgb8', *header)}
-        for topic, make in makers.items():
+        images = {
+            'fused/image': lambda: (result.fused, 'rgb8'),
+            'segmentation/mask': lambda: (result.mask, 'mono8'),
+            'segmentation/overlay': lambda: (
+                overlay(result.fused, result.mask, palette, values['overlay.alpha']), 'rgb8')}
+        for topic, make in images.items():
             if topic in wanted:
-                self._publishers[topic].publish(make())
+                self._publishers[topic].publish(
+                    fill_image(self._images[topic], *make(), *header))
+        if JPEG in wanted:
+            self._publishers[JPEG].publish(
+                jpeg_from_array(result.fused, values['output.jpeg_quality'], *header))
 
     def publish_info(
         self, info: CameraInfo, reference: Frame, size: tuple[int, int], overlap: Roi | None

@@ -33,6 +33,7 @@ from uaafusion_ros.stream.skew import Skew
 from uaafusion_ros.stream.timeline import Drop
 
 _DRIFT_PAIRS, _DRIFT_SCORE = 10, 0.5
+_TIDY = 30  # reports between two of which names are forgotten, which slows all code for a while
 _REFUSALS = ('malformed', Drop.ZERO_STAMP.value, Drop.FUTURE.value)
 _OF_PAIRS = ('paired', 'fused', 'in_flight', 'alone', 'shown', 'dropped.pair.', 'dropped.alone.')
 
@@ -63,6 +64,7 @@ class Reports:
         self._voice = voice
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._before: Mapping[str, int] = {}
+        self._count = 0
         self._advised = False
         self._progress = ''
         self._drift, self._facts = Steady(), Steady()
@@ -88,7 +90,9 @@ class Reports:
                 self._thermal(parts),
                 status('latency', self._latencies.values()),
                 status('memory', memory(parts.backend))]))
-        _forget_names()
+        self._count += 1
+        if self._count % _TIDY == 0:
+            _forget_names()
 
     def _cameras(
         self, parts: Parts, values: Mapping[str, Any], counts: Mapping[str, int],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 
 _INTERVALS = 32
@@ -58,5 +59,6 @@ class Rhythm:
         regular = len(ordered) >= _INTERVALS_NEEDED and long <= _REGULAR * beat
         usual = int(_LATE * long if regular else _LONG * long)
         self.patience_ns = max(self._timeout_ns, min(usual, _MOST_TIMEOUTS * self._timeout_ns))
-        missed = any(_REGULAR * beat < interval <= self._timeout_ns for interval in ordered)
+        above = bisect_right(ordered, _REGULAR * beat)
+        missed = above < len(ordered) and ordered[above] <= self._timeout_ns
         self.gap_ns = int(_MISSED * beat) if regular and not missed else None

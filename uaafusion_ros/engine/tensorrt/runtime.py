@@ -17,6 +17,7 @@ from uaafusion_ros.engine.tensorrt.cuda import Cuda
 from uaafusion_ros.engine.tensorrt.cuda import HostBuffer
 from uaafusion_ros.engine.tensorrt.listeners import error_log
 from uaafusion_ros.errors import EngineError
+from uaafusion_ros.imaging.buffers import message_image
 
 # TensorRT allocates in its first run; the clock of a GPU rises in the ones after it.
 WARM_UP = 10
@@ -99,7 +100,10 @@ class Session:
             np.copyto(tensor.image, image)
         self._start()
         self._cuda.wait(self._done, self._stream)
-        return [tensor.image.copy() for tensor in self._outputs]
+        outputs = [message_image(tensor.image.shape) for tensor in self._outputs]
+        for tensor, image in zip(self._outputs, outputs):
+            np.copyto(image, tensor.image)
+        return outputs
 
     def close(self) -> None:
         """
