@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from collections.abc import Sequence
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from uaafusion_ros.network.presets import preset
 
 HEADER = """\
 # Models that ship with the package. Each file is refused if its sha256 differs.
+# `models` run in the node; `weights` are for study in PyTorch.
 # Written by `python -m train export`; class ids count from 0 in the order of `classes`.
 """
 LICENCE = ('weights trained on research data (MSRS, RoadScene) that states no licence: research '
@@ -59,31 +63,40 @@ def deploy(config: Config, folder: Path) -> Path:
     """
     Write the best checkpoint of a run of the phase 'joint' or 'exact' into `folder`.
 
-    The joint network becomes ONNX, pinned in models.yaml there. What asks autograd for its
-    attribution cannot: its weights are kept for study, in half precision. Raises CheckpointError
-    where the run has no such checkpoint or is of another phase.
+    The joint network becomes ONNX. What asks autograd for its attribution cannot: its weights are
+    kept for study, in half precision. Either is pinned in models.yaml there. Raises
+    CheckpointError where the run has no such checkpoint or is of another phase.
     """
     best = Path(config.run) / 'best.safetensors'
     tensors, meta = checkpoint.load(best)
+    name = meta.get('preset')
     if meta.get('part') == 'exact':
-        path = folder / f'uaafusion_{meta["preset"]}.safetensors'
+        path = folder / f'uaafusion_{name}.safetensors'
         checkpoint.save(path, {
-            name: x.half() if x.is_floating_point() else x for name, x in tensors.items()}, meta)
+            key: x.half() if x.is_floating_point() else x for key, x in tensors.items()}, meta)
+        _pin('weights', name, path, hashlib.sha256(path.read_bytes()).hexdigest(), 'fp16',
+             dict(zip(meta['classes'], meta['palette'])))
         return path
     network, meta = finished(best, config.loss.prior_correction)
     palette = palette_of(config.data.train)
-    path = folder / f'uaafusion_{meta["preset"]}.onnx'
+    path = folder / f'uaafusion_{name}.onnx'
     digest = export(network, path, list(palette), list(palette.values()))
-    listing = folder / 'models.yaml'
-    models = yaml.safe_load(listing.read_text())['models'] if listing.is_file() else {}
-    models[meta['preset']] = {
+    _pin('models', name, path, digest, 'fp32', palette)
+    return path
+
+
+def _pin(kind: str, name: str, path: Path, digest: str, precision: str,
+         palette: Mapping[str, Sequence[int]]) -> None:
+    """Write the row of a file into the list beside it; kind: 'models' or 'weights'."""
+    pinned = path.parent / 'models.yaml'
+    listing = yaml.safe_load(pinned.read_text()) if pinned.is_file() else {}
+    listing.setdefault(kind, {})[name] = {
         'file': path.name,
         'sha256': digest,
-        'precision': 'fp32',
-        'card': f'uaafusion_{meta["preset"]}.md',
+        'precision': precision,
+        'card': f'uaafusion_{name}.md',
         'licence': LICENCE,
-        'classes': [{'name': name, 'colour': list(colour)} for name, colour in palette.items()],
+        'classes': [{'name': each, 'colour': list(colour)} for each, colour in palette.items()],
     }
-    listing.write_text(HEADER + yaml.safe_dump(
-        {'models': models}, sort_keys=False, default_flow_style=None, width=99))
-    return path
+    pinned.write_text(HEADER + yaml.safe_dump(
+        listing, sort_keys=False, default_flow_style=None, width=99))

@@ -52,13 +52,14 @@ class ExactPhase:
         for part, path in (('segmenter', config.segmenter), ('fusion', config.fusion)):
             begin_with(self.module[part], part, path, config.preset)
         self.module.to(memory_format=torch.channels_last)
-        self.classes = tuple(palette_of(config.data.train))
+        palette = palette_of(config.data.train)
+        self.classes = tuple(palette)
         self.samples = read_all(config.data.train)
         self.val = read_all(config.data.val)
         counts = class_counts(self.samples, len(self.classes))
         self.class_weights = losses.class_weights(torch.from_numpy(counts / counts.sum()).float())
         self.meta = {'part': 'exact', 'preset': config.preset, 'classes': list(self.classes),
-                     'samples': names_of(self.samples)}
+                     'palette': list(palette.values()), 'samples': names_of(self.samples)}
 
     def parameter_groups(self) -> list[tuple[list[nn.Parameter], float]]:
         """Return parameters with a factor on the learning rate; a trained part moves less."""

@@ -23,13 +23,10 @@ from train.batches import whole
 from train.config import Loss
 from train.data import Sample
 from train.deploy import finished
+from uaafusion_ros.engine.torch_backend import read
 from uaafusion_ros.engine.torch_session import deployed
 from uaafusion_ros.engine.torch_session import ExactNetwork
-from uaafusion_ros.engine.torch_session import make_network
-from uaafusion_ros.errors import CheckpointError
-from uaafusion_ros.network import checkpoint
 from uaafusion_ros.network.model import UAAFusion
-from uaafusion_ros.network.presets import preset
 
 Network = UAAFusion | ExactNetwork
 
@@ -43,14 +40,8 @@ class Loaded:
 
 
 def load_shipped(path: Path) -> Loaded:
-    """Return the network of a file that ships as PyTorch weights. Raises CheckpointError."""
-    tensors, meta = checkpoint.load(path)
-    if 'preset' not in meta:
-        raise CheckpointError(f'{path}: does not say which preset its weights are of; export it '
-                              'by `python -m train export`')
-    network = make_network(preset(meta['preset']))
-    checkpoint.put(network, tensors, path, meta['preset'])
-    return Loaded(network.eval().requires_grad_(False), path)
+    """Return the network of a file that ships as PyTorch weights. Raises UaafusionError."""
+    return Loaded(read(path)[0], path)
 
 
 def load_joint(path: Path) -> Loaded:

@@ -37,6 +37,21 @@ def test_the_figure_and_its_sentences(pair, tmp_path, capsys):
     assert f'wrote {out}' in said
 
 
+def test_a_checkpoint_is_explained_in_pytorch(pair, tmp_path, capsys):
+    pytest.importorskip('torch')
+    from uaafusion_ros.engine.torch_session import make_network
+    from uaafusion_ros.network import checkpoint
+    from uaafusion_ros.network.presets import preset
+    path, out = tmp_path / 'best.safetensors', tmp_path / 'why.png'
+    checkpoint.save(path, make_network(preset('fast')).state_dict(), {
+        'part': 'network', 'preset': 'fast'})
+    assert explain(pair, out, '--model', str(path)) == 0
+    assert cv2.imread(str(out)).shape[1] > 4 * 160
+    assert 'gain of score thermal' in capsys.readouterr().out
+    assert explain(pair, out, '--preset', 'huge') == 2
+    assert "'huge' is not shipped; shipped are fast" in capsys.readouterr().err
+
+
 def test_wrong_pairs_end_in_one_line(pair, tmp_path, capsys):
     cv2.imwrite(str(pair['thermal']), np.zeros((100, 100), np.uint8))
     assert explain(pair, tmp_path / 'why.png') == 2

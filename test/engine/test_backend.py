@@ -225,7 +225,7 @@ def test_unknown_backend_names_the_known():
 
 
 def test_torch_asks_for_a_checkpoint():
-    with pytest.raises(EngineError, match='give the path of a .safetensors file'):
+    with pytest.raises(EngineError, match="'fast' .* not shipped.*path of a .safetensors"):
         load_backend(backend='torch')
 
 

@@ -31,6 +31,25 @@ def test_shipped_files_match_their_list(fast):
         assert row['licence']
 
 
+def test_shipped_weights_match_their_list():
+    checkpoint = pytest.importorskip('uaafusion_ros.network.checkpoint')
+    listing = yaml.safe_load(share.path('models', 'models.yaml').read_text()).get('weights', {})
+    for name, row in listing.items():
+        path, pinned = models.shipped_weights(name)
+        assert models.intact(path, pinned)[1] == row['sha256']
+        _, meta = checkpoint.load(path)
+        assert meta['preset'] == name
+        assert meta['classes'] == [c['name'] for c in row['classes']]
+        assert meta['palette'] == [c['colour'] for c in row['classes']]
+        assert (path.parent / row['card']).is_file()
+        assert row['licence']
+
+
+def test_weights_that_do_not_ship_are_told_from_models():
+    with pytest.raises(ModelFileError, match="weights of 'fast' for backend 'torch' are not"):
+        models.shipped_weights('fast')
+
+
 def test_unknown_preset_names_the_shipped_ones():
     with pytest.raises(ModelFileError, match="'huge' is not shipped; shipped are .*fast"):
         models.shipped('huge')

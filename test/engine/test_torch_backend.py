@@ -8,12 +8,15 @@ torch = pytest.importorskip('torch')
 
 from uaafusion_ros.engine import torch_session  # noqa: E402
 from uaafusion_ros.engine.backend import load_backend  # noqa: E402
+from uaafusion_ros.engine.torch_backend import explain  # noqa: E402
 from uaafusion_ros.engine.torch_backend import load  # noqa: E402
+from uaafusion_ros.engine.torch_backend import read  # noqa: E402
 from uaafusion_ros.engine.torch_session import deployed  # noqa: E402
 from uaafusion_ros.engine.torch_session import make_network  # noqa: E402
 from uaafusion_ros.engine.torch_session import TorchSession  # noqa: E402
 from uaafusion_ros.errors import CheckpointError  # noqa: E402
 from uaafusion_ros.errors import EngineError  # noqa: E402
+from uaafusion_ros.errors import ModelFileError  # noqa: E402
 from uaafusion_ros.network import checkpoint  # noqa: E402
 from uaafusion_ros.network.model import Deployed  # noqa: E402
 from uaafusion_ros.network.presets import preset  # noqa: E402
@@ -106,6 +109,34 @@ def test_the_paper_preset_runs_with_its_derivatives():
     assert confidence.min() >= 255 // 9  # the winner of nine
     with pytest.raises(EngineError, match="'paper' takes derivatives.*use precision fp32"):
         deployed(make_network(preset('paper')), CPU, 'bf16')
+
+
+@pytest.mark.slow
+def test_weights_for_study_run_and_are_explained(tmp_path):
+    torch.manual_seed(0)
+    network = make_network(preset('paper'))
+    path = tmp_path / 'best.safetensors'
+    names = [f'name {number}' for number in range(9)]
+    checkpoint.save(path, network.state_dict(), {
+        'part': 'exact', 'preset': 'paper', 'classes': names,
+        'palette': [[number, 0, 9] for number in range(9)]})
+    rgb, thermal = pair(32, 64)
+    backend = load(path, 'cpu')
+    assert list(backend.spec.classes) == names
+    assert backend.spec.palette[8].tolist() == [8, 0, 9]
+    found = explain(read(path)[0], rgb, thermal)
+    np.testing.assert_array_equal(found.output.fused, backend.infer(rgb, thermal).fused)
+    stages = preset('paper').stages
+    assert found.gain_thermal.shape == found.gain_rgb.shape == (9,)
+    assert found.w_thermal.shape == (32, 64)
+    assert 0 <= found.w_thermal.min() <= found.w_thermal.max() <= 1
+    assert found.attention.shape[0] == stages - 1
+    assert found.iterates.shape == (stages, 32, 64)
+
+
+def test_a_file_that_is_not_the_pinned_one_is_refused(path):
+    with pytest.raises(ModelFileError, match='altered or is incomplete'):
+        load(path, 'cpu', pinned='0' * 64)
 
 
 def test_unknown_precision_names_the_known(path):

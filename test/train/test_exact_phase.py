@@ -1,8 +1,10 @@
 """Training under exact attributions: what is guided by what, and how the result is kept."""
 
 from dataclasses import replace
+import hashlib
 
 import pytest
+import yaml
 
 torch = pytest.importorskip('torch')
 
@@ -54,7 +56,9 @@ def test_weights_are_kept_in_half_precision_with_what_they_are(config, tmp_path)
     checkpoint.save(run / 'best.safetensors', phase.module.state_dict(), phase.meta)
     path = deploy(config, tmp_path / 'models')
     assert path.name == 'uaafusion_paper.safetensors'
-    assert not (tmp_path / 'models' / 'models.yaml').exists()
+    row = yaml.safe_load((tmp_path / 'models' / 'models.yaml').read_text())['weights']['paper']
+    assert row['sha256'] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert len(row['classes']) == 9
     tensors, meta = checkpoint.load(path)
     assert meta['preset'] == 'paper' and len(meta['classes']) == 9
     assert tensors['fusion.stages.0.step.rho'].dtype == torch.float16

@@ -11,9 +11,18 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from argparse import Namespace
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uaafusion_ros.errors import DatasetError
+from uaafusion_ros.errors import DependencyError
+from uaafusion_ros.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from uaafusion_ros.engine.explanation import Explanation
+    from uaafusion_ros.engine.models import ModelSpec
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -23,7 +32,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, default=Path('explanation.png'),
                         help='figure to write (default: %(default)s)')
     parser.add_argument('--preset', default='fast', help='shipped network (default: %(default)s)')
-    parser.add_argument('--model', type=Path, help='ONNX file instead of the shipped one')
+    parser.add_argument('--model', type=Path, help='ONNX file instead of the shipped one, or a '
+                        'checkpoint (.safetensors; needs PyTorch)')
 
 
 def run(options: Namespace) -> int:
@@ -32,15 +42,12 @@ def run(options: Namespace) -> int:
 
     from uaafusion_ros.cli.fuse import read_rgb
     from uaafusion_ros.cli.fuse import read_thermal
-    from uaafusion_ros.engine import models
-    from uaafusion_ros.engine.explanation import explain
     from uaafusion_ros.evaluation.explanation_sheet import explanation_sheet
     from uaafusion_ros.evaluation.explanation_sheet import table
     from uaafusion_ros.imaging import encodings
     from uaafusion_ros.imaging.thermal import ThermalScaler
 
-    path, pinned = (options.model, None) if options.model else models.shipped(options.preset)
-    data, spec = models.load(path, pinned)
+    explain, spec = _network(options)
     rgb = cv2.cvtColor(read_rgb(options.rgb), cv2.COLOR_BGR2RGB)
     raw, encoding = read_thermal(options.thermal)
     thermal = ThermalScaler().scale(encodings.to_thermal(raw, encoding)).image
@@ -51,10 +58,42 @@ def run(options: Namespace) -> int:
     if not height or not width:
         raise DatasetError(f'{options.rgb}: smaller than {spec.multiple} pixels')
     rgb, thermal = rgb[:height, :width], thermal[:height, :width]
-    found = explain(data, rgb, thermal)
+    found = explain(rgb, thermal)
     sheet = explanation_sheet(found, rgb, thermal, spec)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(options.out), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
         raise DatasetError(f'{options.out} cannot be written; check its name and the free space')
     print(*table(found, spec.classes), f'wrote {options.out}', sep='\n')
     return 0
+
+
+def _network(options: Namespace) -> tuple[Callable[..., Explanation], ModelSpec]:
+    """Return what explains a pair (RGB, thermal), and the model's description."""
+    from uaafusion_ros.engine import models
+
+    path, pinned = (options.model, None) if options.model else _shipped(options.preset)
+    if path.suffix != '.safetensors':
+        from uaafusion_ros.engine.explanation import explain
+
+        data, spec = models.load(path, pinned)
+        return partial(explain, data), spec
+    try:
+        from uaafusion_ros.engine import torch_backend
+    except ImportError as error:
+        raise DependencyError(f'{path.name} needs PyTorch ({error}): '
+                              "pip install 'uaafusion_ros[train]'") from error
+    network, spec = torch_backend.read(path, pinned)
+    return partial(torch_backend.explain, network), spec
+
+
+def _shipped(preset: str) -> tuple[Path, str]:
+    """Return the model of a preset or, of one that cannot be a model, its weights."""
+    from uaafusion_ros.engine import models
+
+    try:
+        return models.shipped(preset)
+    except ModelFileError as error:
+        try:
+            return models.shipped_weights(preset)
+        except ModelFileError:
+            raise error from None

@@ -134,9 +134,10 @@ def load_backend(model: Path | None = None, preset: str = 'fast', backend: str =
     model: an ONNX file of this package, or None for the shipped one of `preset`. backend: a name
     of NAMES; 'auto' is TensorRT where there is a GPU and a TensorRT, else the first of BACKENDS
     that is installed and loads. 'torch' is for development machines, and runs a training
-    checkpoint. threads: of the processor's runtimes, 0 = all cores. cache: folder of TensorRT's
-    engines, None for the user's; precision: 'fp16' or 'fp32', what TensorRT computes in;
-    progress: told of every preparation, from another thread; one that it stops is tried later.
+    checkpoint, or the shipped weights of `preset`. threads: of the processor's runtimes, 0 = all
+    cores. cache: folder of TensorRT's engines, None for the user's; precision: 'fp16' or 'fp32',
+    what TensorRT computes in; progress: told of every preparation, from another thread; one that
+    it stops is tried later.
 
     Returns at once: the graph is compiled by `prepare` or for the first image of a size, and
     TensorRT's engine is built while a runtime of the processor works. Raises ModelFileError or
@@ -145,7 +146,7 @@ def load_backend(model: Path | None = None, preset: str = 'fast', backend: str =
     if backend not in NAMES:
         raise EngineError(f"backend '{backend}' is unknown; known: {', '.join(NAMES)}")
     if backend == 'torch':
-        return _load_torch(model)
+        return _load_torch(model, preset)
     pinned = None
     if model is None:
         model, pinned = models.shipped(preset)
@@ -212,12 +213,12 @@ def _load_tensorrt(data: bytes, spec: ModelSpec, threads: int, cache: Path | Non
     return loaded
 
 
-def _load_torch(model: Path | None) -> Backend:
+def _load_torch(model: Path | None, preset: str) -> Backend:
+    pinned = None
     if model is None:
-        raise EngineError("backend 'torch' runs a training checkpoint: give the path of a "
-                          '.safetensors file as the model')
+        model, pinned = models.shipped_weights(preset)
     try:
-        return import_module('uaafusion_ros.engine.torch_backend').load(model)
+        return import_module('uaafusion_ros.engine.torch_backend').load(model, pinned=pinned)
     except ImportError as error:
         raise EngineError(f"backend 'torch' is for development and needs PyTorch ({error}): "
                           "pip install 'uaafusion_ros[train]'") from error

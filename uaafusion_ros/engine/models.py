@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -42,24 +44,42 @@ def shipped(preset: str) -> tuple[Path, str]:
 
     Raises ModelFileError for an unknown preset or a missing list.
     """
+    listing = _listing()
+    if preset not in listing['models']:
+        in_torch = preset in listing.get('weights', {})
+        raise ModelFileError(f"model '{preset}' is not shipped; shipped are "
+                             f'{", ".join(sorted(listing["models"]))}'
+                             + ("; its weights are, for backend 'torch'" if in_torch else ''))
+    return _of_row(listing['models'][preset])
+
+
+def shipped_weights(preset: str) -> tuple[Path, str]:
+    """
+    Return path and pinned sha256 of shipped weights for PyTorch, listed there, too.
+
+    Raises ModelFileError where there are none of the preset.
+    """
+    weights = _listing().get('weights', {})
+    if preset not in weights:
+        raise ModelFileError(f"weights of '{preset}' for backend 'torch' are not shipped; shipped "
+                             f'are {", ".join(sorted(weights)) or "none"}; else give the path of '
+                             'a .safetensors file as the model')
+    return _of_row(weights[preset])
+
+
+def _listing() -> dict[str, Any]:
     try:
-        listing = share.path('models', 'models.yaml')
+        return yaml.safe_load(share.path('models', 'models.yaml').read_text())
     except FileNotFoundError as error:
         raise ModelFileError(f'{error}; install the package again') from error
-    models = yaml.safe_load(listing.read_text())['models']
-    if preset not in models:
-        raise ModelFileError(f"model '{preset}' is not shipped; shipped are "
-                             f'{", ".join(sorted(models))} (see {listing})')
-    return listing.parent / models[preset]['file'], models[preset]['sha256']
 
 
-def load(path: Path, pinned: str | None = None) -> tuple[bytes, ModelSpec]:
-    """
-    Read an ONNX file that was exported by this package; return its bytes and description.
+def _of_row(row: Mapping[str, Any]) -> tuple[Path, str]:
+    return share.path('models', 'models.yaml').parent / row['file'], row['sha256']
 
-    Raises ModelFileError when it is missing, differs from the pinned sha256, cannot be parsed,
-    or lacks or contradicts the description that the export writes into it.
-    """
+
+def intact(path: Path, pinned: str | None) -> tuple[bytes, str]:
+    """Return a file's bytes and sha256; raises ModelFileError where it is not the pinned one."""
     if not path.is_file():
         raise ModelFileError(f'{path}: no such model file; give the path of an ONNX file exported '
                              'by this package, or leave it empty for the shipped one')
@@ -69,6 +89,17 @@ def load(path: Path, pinned: str | None = None) -> tuple[bytes, ModelSpec]:
         raise ModelFileError(f'{path}: sha256 is {digest[:12]}..., models.yaml pins '
                              f'{pinned[:12]}...; the file was altered or is incomplete: '
                              'install the package again')
+    return data, digest
+
+
+def load(path: Path, pinned: str | None = None) -> tuple[bytes, ModelSpec]:
+    """
+    Read an ONNX file that was exported by this package; return its bytes and description.
+
+    Raises ModelFileError when it is missing, differs from the pinned sha256, cannot be parsed,
+    or lacks or contradicts the description that the export writes into it.
+    """
+    data, digest = intact(path, pinned)
     meta = _metadata(path, data)
     try:
         spec = ModelSpec(

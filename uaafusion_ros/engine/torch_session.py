@@ -11,11 +11,12 @@ from torch import nn
 from torch import Tensor
 
 from uaafusion_ros.errors import EngineError
+from uaafusion_ros.network.attribution_head import Attribution
 from uaafusion_ros.network.build import make_fusion
 from uaafusion_ros.network.build import make_segmenter
-from uaafusion_ros.network.exact import Explanation
 from uaafusion_ros.network.exact import fuse_exactly
 from uaafusion_ros.network.model import Deployed
+from uaafusion_ros.network.model import Prediction
 from uaafusion_ros.network.model import UAAFusion
 from uaafusion_ros.network.presets import Preset
 
@@ -35,16 +36,16 @@ class ExactNetwork(nn.Module):
         self.fusion = make_fusion(spec)
         self.segmenter = make_segmenter(spec)
 
-    def forward(self, thermal: Tensor, luma: Tensor, chroma: Tensor) -> tuple[_Fused, Tensor]:
+    def forward(self, thermal: Tensor, luma: Tensor,
+                chroma: Tensor) -> tuple[Prediction, Tensor]:
         """Return the fusion and the class logits (B, C, H, W) of the fused image."""
-        fused = _Fused(fuse_exactly(
-            self.spec, self.fusion, self.segmenter, thermal, luma, chroma))
-        return fused, self.segmenter(fused.fused, chroma)
-
-
-class _Fused:
-    def __init__(self, explanation: Explanation) -> None:
-        self.fused = explanation.iterates[-1].clamp(0, 1)
+        found = fuse_exactly(self.spec, self.fusion, self.segmenter, thermal, luma, chroma)
+        fused = found.iterates[-1].clamp(0, 1)
+        attribution = Attribution(
+            found.thermal, found.luma, found.w_thermal, self.fusion.cells(found.w_thermal),
+            torch.cat(found.attention[1:], dim=1))
+        return (Prediction(fused, found.iterates, attribution),
+                self.segmenter(fused, chroma))
 
 
 def make_network(spec: Preset) -> UAAFusion | ExactNetwork:
