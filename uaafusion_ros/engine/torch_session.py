@@ -41,9 +41,10 @@ class ExactNetwork(nn.Module):
         """Return the fusion and the class logits (B, C, H, W) of the fused image."""
         found = fuse_exactly(self.spec, self.fusion, self.segmenter, thermal, luma, chroma)
         fused = found.iterates[-1].clamp(0, 1)
-        attribution = Attribution(
-            found.thermal, found.luma, found.w_thermal, self.fusion.cells(found.w_thermal),
-            torch.cat(found.attention[1:], dim=1))
+        cells = self.fusion.cells(found.w_thermal)
+        # Without maps where a hook has replaced the attention.
+        maps = torch.cat((cells[:, :0], *found.attention[1:]), dim=1)
+        attribution = Attribution(found.thermal, found.luma, found.w_thermal, cells, maps)
         return (Prediction(fused, found.iterates, attribution),
                 self.segmenter(fused, chroma))
 
