@@ -21,7 +21,7 @@ def constant_outputs(height: int, width: int) -> list[np.ndarray]:
     """
     Return fused uint8 HxWx3, mask uint8 HxW with three classes and confidence uint8 HxW.
 
-    They lie where the runtimes write theirs.
+    Image and mask lie where OpenVINO writes its own.
     """
     ramp = np.tile((np.arange(width) % 256).astype(np.uint8), (height, 1))
     outputs = [message_image((height, width, 3)), message_image((height, width)), ramp]

@@ -33,7 +33,8 @@ def test_shipped_files_match_their_list(fast):
 
 def test_shipped_weights_match_their_list():
     checkpoint = pytest.importorskip('uaafusion_ros.network.checkpoint')
-    listing = yaml.safe_load(share.path('models', 'models.yaml').read_text()).get('weights', {})
+    listing = yaml.safe_load(share.path('models', 'models.yaml').read_text())['weights']
+    assert 'paper' in listing
     for name, row in listing.items():
         path, pinned = models.shipped_weights(name)
         assert models.intact(path, pinned)[1] == row['sha256']

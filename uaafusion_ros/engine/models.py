@@ -46,7 +46,7 @@ def shipped(preset: str) -> tuple[Path, str]:
     """
     listing = _listing()
     if preset not in listing['models']:
-        in_torch = preset in listing.get('weights', {})
+        in_torch = preset in listing['weights']
         raise ModelFileError(f"model '{preset}' is not shipped; shipped are "
                              f'{", ".join(sorted(listing["models"]))}'
                              + ("; its weights are, for backend 'torch'" if in_torch else ''))
@@ -59,10 +59,10 @@ def shipped_weights(preset: str) -> tuple[Path, str]:
 
     Raises ModelFileError where there are none of the preset.
     """
-    weights = _listing().get('weights', {})
+    weights = _listing()['weights']
     if preset not in weights:
         raise ModelFileError(f"weights of '{preset}' for backend 'torch' are not shipped; shipped "
-                             f'are {", ".join(sorted(weights)) or "none"}; else give the path of '
+                             f'are {", ".join(sorted(weights))}; else give the path of '
                              'a .safetensors file as the model')
     return _of_row(weights[preset])
 
