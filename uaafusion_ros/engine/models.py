@@ -79,10 +79,10 @@ def _of_row(row: Mapping[str, Any]) -> tuple[Path, str]:
 
 
 def intact(path: Path, pinned: str | None) -> tuple[bytes, str]:
-    """Return a file's bytes and sha256; raises ModelFileError where it is not the pinned one."""
+    """Return a file's bytes and sha256; raises ModelFileError if missing or not the pinned one."""
     if not path.is_file():
-        raise ModelFileError(f'{path}: no such model file; give the path of an ONNX file exported '
-                             'by this package, or leave it empty for the shipped one')
+        raise ModelFileError(f'{path}: no such model file; give the path of a file that this '
+                             'package exported, or leave it empty for the shipped one')
     data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     if pinned is not None and digest != pinned:
