@@ -67,3 +67,18 @@ def test_floats_are_filled_between():
     image[10] = -5.0
     dead_lines.fill(image, 0, dead_lines.find(image, 0))
     np.testing.assert_allclose(image[10], (image[9] + image[11]) / 2)
+
+
+def test_a_stream_is_searched_four_times_a_second():
+    """What was found holds meanwhile; other images, and stamps that jump, are searched at once."""
+    live = noisy((48, 64))
+    broken = live.copy()
+    broken[20] = 0
+    watch = dead_lines.DeadLines()
+    ms = 10 ** 6
+    for image, stamp_ns, found in (
+            (live, 0, 0), (broken, 249 * ms, 0), (broken, 250 * ms, 1), (live, 499 * ms, 1),
+            (live, 500 * ms, 0), (broken, 400 * ms, 1), (live[:, :32], 410 * ms, 0),
+            (broken, 420 * ms, 1), (live, None, 0), (broken, 430 * ms, 1)):
+        rows, columns = watch.of(image, stamp_ns)
+        assert (len(rows), len(columns)) == (found, 0), (stamp_ns, found)

@@ -33,7 +33,8 @@ class Bench:
         self.errors = []
         monkeypatch.setattr(flow_module.time, 'monotonic_ns', lambda: self.now_ns)
         logger = SimpleNamespace(error=self.errors.append, warning=self.errors.append)
-        clock = SimpleNamespace(now=lambda: SimpleNamespace(nanoseconds=self.now_ns))
+        clock = SimpleNamespace(
+            ros_time_is_active=True, now=lambda: SimpleNamespace(nanoseconds=self.now_ns))
         self.values = {**DEFAULTS, **values}
         self.flow = Flow(self.values, clock, self.tally, Voice(logger, 0.0), self._work)
         self._number = 0

@@ -15,6 +15,7 @@ rclpy = pytest.importorskip('rclpy')
 from rclpy.context import Context  # noqa: E402
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
+from rclpy.serialization import serialize_message  # noqa: E402
 from sensor_msgs.msg import CameraInfo  # noqa: E402
 
 from uaafusion_ros.engine.backend import Backend  # noqa: E402
@@ -83,8 +84,8 @@ def send_pair(node, stamp_ns=STAMP_NS):
     """Receive two images of one stamp."""
     for camera, shape, encoding in (
             ('rgb', (4, 6, 3), 'rgb8'), ('thermal', (4, 6), 'mono8')):
-        node._inputs.receive(camera, image_from_array(
-            np.zeros(shape, np.uint8), encoding, stamp_ns, f'{camera}_optical'))
+        node._inputs.receive(camera, serialize_message(image_from_array(
+            np.zeros(shape, np.uint8), encoding, stamp_ns, f'{camera}_optical')))
     node._flow.reset(Drop.RESET)
 
 
@@ -171,8 +172,8 @@ def test_what_waits_at_a_change_or_an_end_did_not_jump_in_time(node, monkeypatch
     assert node.trigger_activate() == OK
     for stamp_ns, end in ((STAMP_NS, lambda: node.set_parameters_atomically(
             [Parameter('sync.slop_ms', value=7.0)])), (STAMP_NS + 10**7, node.trigger_deactivate)):
-        node._inputs.receive('rgb', image_from_array(
-            np.zeros((4, 6, 3), np.uint8), 'rgb8', stamp_ns, 'rgb_optical'))
+        node._inputs.receive('rgb', serialize_message(image_from_array(
+            np.zeros((4, 6, 3), np.uint8), 'rgb8', stamp_ns, 'rgb_optical')))
         end()
     values, _ = reported(node, monkeypatch)
     assert values['dropped.rgb.reset'] == '2' and 'dropped.rgb.time_jump' not in values
@@ -259,8 +260,8 @@ def test_calibration_names_the_region_that_both_see(node, backend, monkeypatch, 
     assert node.trigger_activate() == OK
     node._inputs.calibrate('rgb', CameraInfo(width=12, height=8))
     for camera, shape, encoding in (('rgb', (8, 12, 3), 'rgb8'), ('thermal', (4, 6), 'mono8')):
-        node._inputs.receive(camera, image_from_array(
-            np.zeros(shape, np.uint8), encoding, STAMP_NS, camera))
+        node._inputs.receive(camera, serialize_message(image_from_array(
+            np.zeros(shape, np.uint8), encoding, STAMP_NS, camera)))
     node._flow.reset(Drop.RESET)
     assert settled(node) and len(sent) == 1
     roi = sent[0].roi

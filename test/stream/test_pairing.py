@@ -22,7 +22,8 @@ def make(**settings_):
 
 def balanced(pairer):
     stats = pairer.stats
-    return all(
+    total = sum(sum(reasons.values()) for reasons in stats.dropped.values())
+    return pairer.dropped_total == total and all(
         stats.received[s] == stats.paired + sum(stats.dropped[s].values()) + stats.pending[s]
         for s in ('thermal', 'rgb'))
 

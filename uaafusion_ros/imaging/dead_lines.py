@@ -7,7 +7,31 @@ import numpy as np
 _WIDEST = 2          # more lines side by side are a border or a part of the scene
 _LEAST_PIXELS = 16   # shorter lines can be of one value by chance
 _PROBES = 8          # pixels of each line that are looked at before all of them are
+_INTERVAL_NS = 250_000_000  # between two searches in a stream: what is dead stays dead
 _LEAST_STEP = 1 / 50  # of the image's span; less than that, a constant line does no harm
+
+
+class DeadLines:
+    """The dead lines of one camera's images; not to be shared between threads."""
+
+    def __init__(self) -> None:
+        self._lines: tuple[np.ndarray, np.ndarray] | None = None
+        self._stamp_ns: int | None = None
+        self._kind: tuple | None = None
+
+    def of(self, image: np.ndarray, stamp_ns: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """
+        Return the indices of dead rows and of dead columns of HxW, ascending.
+
+        They are looked for four times a second of stamps, in other images taken from the last
+        search; an image without a stamp, or of another shape or dtype, is always searched.
+        """
+        kind = image.dtype, image.shape
+        if (stamp_ns is None or self._stamp_ns is None or kind != self._kind
+                or not 0 <= stamp_ns - self._stamp_ns < _INTERVAL_NS):
+            self._lines = find_all(image)
+            self._stamp_ns, self._kind = stamp_ns, kind
+        return self._lines
 
 
 def find(image: np.ndarray, axis: int) -> np.ndarray:
@@ -47,8 +71,11 @@ def fill(image: np.ndarray, axis: int, dead: np.ndarray) -> None:
 
 def _constant(lines: np.ndarray) -> np.ndarray:
     """Return the indices of the rows of HxW that have one value from end to end, ascending."""
-    probes = lines[:, ::lines.shape[1] // _PROBES]
-    maybe = np.flatnonzero((probes[:, 1:] == probes[:, :1]).all(axis=1))
+    maybe = np.flatnonzero(lines[:, 0] == lines[:, -1])  # few of the others pass even this
+    if not len(maybe):
+        return maybe
+    probes = lines[:, ::lines.shape[1] // _PROBES][maybe]
+    maybe = maybe[(probes[:, 1:] == probes[:, :1]).all(axis=1)]
     if not len(maybe):
         return maybe
     whole = lines[maybe]

@@ -8,6 +8,7 @@ named there. Adding an encoding is adding one row.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -221,14 +222,19 @@ def _check_size(row: Encoding, size: str, width: int, height: int) -> None:
 
 
 def _checked_layout(array: np.ndarray, encoding: str) -> Encoding:
+    return _layout(array.shape, array.dtype, encoding)
+
+
+@lru_cache(maxsize=32)  # a camera's images are all alike
+def _layout(shape: tuple[int, ...], dtype: np.dtype, encoding: str) -> Encoding:
     row = lookup(encoding)
     trailing = () if row.channels == 1 else (row.channels,)
-    if array.ndim < 2 or array.shape[2:] != trailing or array.dtype.str[1:] != row.dtype:
+    if len(shape) < 2 or shape[2:] != trailing or dtype.str[1:] != row.dtype:
         layout = 'HxW' if row.channels == 1 else f'HxWx{row.channels}'
         raise EncodingError(
-            f'an array of {array.dtype} {array.shape} is not {row.name}, which is '
+            f'an array of {dtype} {shape} is not {row.name}, which is '
             f'{np.dtype(row.dtype)} {layout}; name the encoding that the array has')
-    rows, width = array.shape[:2]
+    rows, width = shape[:2]
     if rows % row.rows[0]:
         raise EncodingError(
             f'{rows} rows are not {row.name}, which has {row.rows[0]} rows for each '

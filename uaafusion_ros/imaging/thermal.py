@@ -19,7 +19,7 @@ from uaafusion_ros.imaging.radiometry import Radiometry
 MODES = ('percentile', 'fixed', 'clahe')
 POLARITIES = ('white_hot', 'black_hot')
 
-_SAMPLES = 20_000
+_SAMPLES = 10_000
 _LARGEST = 1e30
 _FULL = {'u1': (0, 255), 'u2': (0, 2**14 - 1, 2**16 - 1)}  # most 16-bit cameras have 14 bits
 _TILES = (8, 8)
@@ -132,6 +132,7 @@ class ThermalScaler:
         self._limits: tuple[float, float] | None = None
         self._stamp_ns: int | None = None
         self._kind: tuple | None = None
+        self._dead_lines = dead_lines.DeadLines()
         self._clahe = cv2.createCLAHE(scaling.clahe_clip, _TILES)
 
     def scale(self, thermal: np.ndarray, stamp_ns: int | None = None) -> ScaledThermal:
@@ -143,7 +144,8 @@ class ThermalScaler:
         becomes 0. The range before counts the less the longer ago its `stamp_ns` was; without a
         stamp an image is measured for itself. It is forgotten where stamps jump, and where both
         its ends move the same way by a quarter of the span: another gain mode, a cut, a
-        shutter that has moved the level. Raises EncodingError for another dtype or shape.
+        shutter that has moved the level. Dead lines are looked for four times a second of
+        stamps, and in each image without a stamp. Raises EncodingError for another dtype or shape.
         """
         if thermal.ndim != 2 or thermal.dtype not in (np.uint8, np.uint16, np.float32):
             raise EncodingError(
@@ -154,7 +156,9 @@ class ThermalScaler:
         if valid is not None:
             invalid = 1.0 - np.count_nonzero(valid) / thermal.size
             thermal = np.where(valid, thermal, np.float32(0.0))
-        thermal, valid, dead = _without_dead_lines(thermal, valid)
+        dead = self._dead_lines.of(thermal, stamp_ns)
+        if any(len(lines) for lines in dead):
+            thermal, valid = _filled(thermal, valid, dead)
         samples = _samples(thermal, valid)
         low, high = self._next_limits(thermal, samples, stamp_ns)
         if thermal.dtype == np.uint8:
@@ -170,7 +174,8 @@ class ThermalScaler:
         if valid is not None:
             image[~valid] = 0
         return ScaledThermal(image, partial(
-            self._facts, thermal, valid, samples, (low, high), invalid, dead))
+            self._facts, thermal, valid, samples, (low, high), invalid,
+            (len(dead[0]), len(dead[1]))))
 
     def _next_limits(self, thermal: np.ndarray, samples: np.ndarray,
                      stamp_ns: int | None) -> tuple[float, float]:
@@ -213,10 +218,6 @@ def percentiles(samples: np.ndarray, low: float, high: float) -> tuple[float, fl
     if not samples.size:
         return None
     places = [round(percent / 100 * (samples.size - 1)) for percent in (low, high)]
-    if samples.dtype == np.uint16:  # to count is quicker than to sort
-        bottom = samples.min()
-        below = np.cumsum(np.bincount(samples - bottom))
-        return tuple(float(bottom + np.searchsorted(below, place, 'right')) for place in places)
     ordered = np.partition(samples, places)
     return float(ordered[places[0]]), float(ordered[places[1]])
 
@@ -228,14 +229,18 @@ def stretch(thermal: np.ndarray, low: float, high: float) -> np.ndarray:
     `thermal` is uint16 or float32 without NaN; the result is uint8 of its shape, all 0 where the
     range is empty. For uint16 the ends are rounded to whole counts.
     """
-    if thermal.dtype == np.uint16:
+    counts = thermal.dtype == np.uint16
+    if counts:
         low, high = (min(max(round(end), 0), 65535) for end in (low, high))
     span = high - low
     if span <= 1e-30 + 1e-6 * max(abs(low), abs(high)):  # below what float32 can tell apart
         return np.zeros(thermal.shape, np.uint8)
-    raised = np.clip(thermal, low, high)
-    np.subtract(raised, thermal.dtype.type(low), out=raised)
-    return cv2.convertScaleAbs(raised, alpha=255 / span)
+    if counts:  # whose ends OpenCV's saturation clips; of one column it would make a scalar
+        raised = cv2.subtract(thermal.reshape(1, -1), (low, 0, 0, 0))
+    else:
+        raised = np.clip(thermal, low, high)
+        np.subtract(raised, np.float32(low), out=raised)
+    return cv2.convertScaleAbs(raised, alpha=255 / span).reshape(thermal.shape)
 
 
 def _valid(thermal: np.ndarray) -> np.ndarray | None:
@@ -255,27 +260,25 @@ def _extremes(thermal: np.ndarray, valid: np.ndarray | None) -> tuple[float, flo
 
 
 def _samples(thermal: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
-    """Return about 20,000 valid pixels on a regular grid."""
+    """Return about 10,000 valid pixels on a regular grid."""
     # An odd pitch visits even and odd columns alike, which many sensors read out differently.
     pitch = isqrt(thermal.size // _SAMPLES) | 1
     samples = thermal[::pitch, ::pitch]
     return samples.ravel() if valid is None else samples[valid[::pitch, ::pitch]]
 
 
-def _without_dead_lines(
-    thermal: np.ndarray, valid: np.ndarray | None,
-) -> tuple[np.ndarray, np.ndarray | None, tuple[int, int]]:
-    """Return an image and its valid pixels with dead lines filled, and their numbers."""
-    dead = dead_lines.find_all(thermal)
-    if any(len(lines) for lines in dead):
-        thermal = thermal.copy()
-        for axis, lines in enumerate(dead):
-            dead_lines.fill(thermal, axis, lines)
-    if valid is not None and any(len(lines) for lines in dead):
+def _filled(
+    thermal: np.ndarray, valid: np.ndarray | None, dead: tuple[np.ndarray, np.ndarray],
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return copies of an image and its valid pixels with dead lines filled."""
+    thermal = thermal.copy()
+    for axis, lines in enumerate(dead):
+        dead_lines.fill(thermal, axis, lines)
+    if valid is not None:
         valid = valid.copy()
         valid[dead[0]] = True
         valid[:, dead[1]] = True
-    return thermal, valid, (len(dead[0]), len(dead[1]))
+    return thermal, valid
 
 
 def _is_cut(before: tuple[float, float], now: tuple[float, float]) -> bool:

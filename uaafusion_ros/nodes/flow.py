@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import time
 from typing import Any
 
-from rclpy.clock import Clock
+from rclpy.clock import ROSClock
 
 from uaafusion_ros.frames import Frame
+from uaafusion_ros.nodes.ros_time import ros_time_ns
 from uaafusion_ros.nodes.synchronizer import make_synchronizer
 from uaafusion_ros.nodes.tally import Tally
 from uaafusion_ros.nodes.voice import Voice
@@ -18,6 +19,7 @@ from uaafusion_ros.nodes.worker import Worker
 from uaafusion_ros.stream.flow import Job
 from uaafusion_ros.stream.flow import Router
 from uaafusion_ros.stream.health import Health
+from uaafusion_ros.stream.health import Mode
 from uaafusion_ros.stream.skew import Skew
 from uaafusion_ros.stream.timeline import Drop
 
@@ -31,7 +33,7 @@ class Flow:
     """
 
     def __init__(
-        self, values: Mapping[str, Any], clock: Clock, tally: Tally, voice: Voice,
+        self, values: Mapping[str, Any], clock: ROSClock, tally: Tally, voice: Voice,
         work: Callable[[Job], None]
     ) -> None:
         """Start the worker; raises what `make_synchronizer` raises."""
@@ -49,7 +51,7 @@ class Flow:
 
     def take(self, camera: str, frame: Frame) -> None:
         """Take a frame of 'thermal' or 'rgb' that has just arrived."""
-        now_ns, clock_ns = time.monotonic_ns(), self._clock.now().nanoseconds
+        now_ns, clock_ns = time.monotonic_ns(), ros_time_ns(self._clock)
         self._hand_over(self._router.take(camera, frame, now_ns, clock_ns))
 
     def refused(self, camera: str, why: str) -> None:
@@ -63,6 +65,10 @@ class Flow:
     def reset(self, reason: Drop) -> None:
         """Start pairing anew; what can still be paired is handed over, the rest dropped."""
         self._hand_over(self._router.reset(reason, time.monotonic_ns()))
+
+    def mode(self) -> Mode:
+        """Return what the outputs are made of now."""
+        return self._router.mode(time.monotonic_ns())
 
     def health(self) -> Health:
         """Return what the outputs are made of now, and why."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import time
 from typing import Any
 
-from rclpy.clock import Clock
+from rclpy.clock import ROSClock
 from sensor_msgs.msg import CameraInfo
 
 from uaafusion_ros.frames import Frame
@@ -16,6 +16,7 @@ from uaafusion_ros.nodes.diagnostics import Latencies
 from uaafusion_ros.nodes.messages import image_size
 from uaafusion_ros.nodes.outputs import INFO
 from uaafusion_ros.nodes.outputs import Outputs
+from uaafusion_ros.nodes.ros_time import ros_time_ns
 from uaafusion_ros.nodes.tally import Tally
 from uaafusion_ros.nodes.voice import said
 from uaafusion_ros.nodes.voice import Voice
@@ -32,7 +33,7 @@ class Fuser:
     """
 
     def __init__(
-        self, pipeline: FusionPipeline, outputs: Outputs, clock: Clock, tally: Tally,
+        self, pipeline: FusionPipeline, outputs: Outputs, clock: ROSClock, tally: Tally,
         latencies: Latencies, voice: Voice, values: Callable[[], Mapping[str, Any]],
         info: Callable[[str], CameraInfo | None]
     ) -> None:
@@ -64,7 +65,7 @@ class Fuser:
             return
         self._tally.add('fused' if job.pair else 'shown')
         self._latencies.add('processing', (time.monotonic_ns() - job.decided_ns) / 1e6)
-        latency_ms = (self._clock.now().nanoseconds - reference.stamp_ns) / 1e6
+        latency_ms = (ros_time_ns(self._clock) - reference.stamp_ns) / 1e6
         if -1e3 <= latency_ms <= 60e3:  # beyond, a recorded stamp meets the clock of today
             self._latencies.add('latency', latency_ms)
         for stage, milliseconds in result.timings_ms.items():

@@ -40,7 +40,7 @@ from uaafusion_ros.nodes.voice import Voice
 from uaafusion_ros.pipeline import make_pipeline
 from uaafusion_ros.stream.timeline import Drop
 
-_POLL_S = 0.05
+_POLL_S = 0.1  # arrivals decide most; this is for cameras that are silent
 _JOIN_S = 3.0  # for the pair in work in a transition: the executor waits, signals included
 _OK = TransitionCallbackReturn.SUCCESS
 _FAILED = TransitionCallbackReturn.FAILURE
@@ -270,8 +270,8 @@ class FusionNode(LifecycleNode):
             self._say_mode()
 
     def _say_mode(self) -> None:
-        health = self._flow.health()
-        if self._mode.say(health.mode.value):
+        if self._mode.say(self._flow.mode().value):
+            health = self._flow.health()
             self.get_logger().info(f'mode {health.mode.value}: {health.reason}')
 
     def _report(self) -> None:

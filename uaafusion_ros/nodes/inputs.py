@@ -16,7 +16,7 @@ from sensor_msgs.msg import Image
 from uaafusion_ros.frames import Frame
 from uaafusion_ros.nodes import qos
 from uaafusion_ros.nodes.messages import frame_from_compressed
-from uaafusion_ros.nodes.messages import frame_from_image
+from uaafusion_ros.nodes.messages import ImageReader
 from uaafusion_ros.nodes.tally import CAMERAS
 from uaafusion_ros.nodes.tally import Tally
 from uaafusion_ros.nodes.voice import said
@@ -24,8 +24,8 @@ from uaafusion_ros.nodes.voice import Voice
 from uaafusion_ros.stream.timing import RateMeter
 
 # By input.<camera>_transport: type, what image_transport appends to the topic, reader.
-_TRANSPORTS = {'raw': (Image, '', frame_from_image),
-               'compressed': (CompressedImage, '/compressed', frame_from_compressed)}
+_TRANSPORTS = {'raw': (Image, '', ImageReader),
+               'compressed': (CompressedImage, '/compressed', lambda: frame_from_compressed)}
 
 
 class Inputs:
@@ -57,23 +57,24 @@ class Inputs:
         self._watches = {camera: qos.SilenceWatch(time.monotonic()) for camera in CAMERAS}
         profile = qos.profile(values(), 'input')
         for camera in CAMERAS:
-            kind, suffix, self._readers[camera] = _TRANSPORTS[
-                values()[f'input.{camera}_transport']]
+            kind, suffix, make_reader = _TRANSPORTS[values()[f'input.{camera}_transport']]
+            self._readers[camera] = make_reader()
             # After remapping, as image_transport does it.
             topic = node.resolve_topic_name(f'{camera}/image_raw') + suffix
             self._images[camera] = node.create_subscription(
                 kind, topic, partial(self.receive, camera), profile,
-                event_callbacks=qos.input_events(topic, voice.warning))
+                event_callbacks=qos.input_events(topic, voice.warning), raw=True)
             self._subscriptions += [self._images[camera], node.create_subscription(
                 CameraInfo, f'{camera}/camera_info', partial(self.calibrate, camera), profile)]
 
-    def receive(self, camera: str, message: Any) -> None:
-        """Take an image message of 'thermal' or 'rgb'."""
+    def receive(self, camera: str, message: bytes) -> None:
+        """Take a serialized image message of 'thermal' or 'rgb'."""
         if not self._subscriptions:  # an events executor delivers what it had queued
             return
+        now_ns = time.monotonic_ns()
         self._tally.add(f'received.{camera}')
-        self._rates[camera].tick(time.monotonic_ns())
-        self._watches[camera].heard(time.monotonic())
+        self._rates[camera].tick(now_ns)
+        self._watches[camera].heard(now_ns / 1e9)
         try:
             frame = self._readers[camera](
                 message, int(self._values()['input.max_megapixels'] * 1e6))

@@ -20,6 +20,9 @@ from uaafusion_ros.imaging.encodings import lookup
 from uaafusion_ros.imaging.encodings import MAX_PIXELS
 from uaafusion_ros.imaging.encodings import view
 from uaafusion_ros.imaging.registration import Roi
+from uaafusion_ros.nodes.serialized import read_compressed
+from uaafusion_ros.nodes.serialized import read_image
+from uaafusion_ros.nodes.serialized import read_stamp
 
 _NS_PER_S = 1_000_000_000
 
@@ -35,33 +38,59 @@ def stamp_from_ns(stamp_ns: int) -> Time:
     return Time(sec=sec, nanosec=nanosec)
 
 
-def frame_from_image(msg: Image, max_pixels: int = MAX_PIXELS) -> Frame:
+class ImageReader:
     """
-    Return a frame whose array is a read-only view of the message's bytes.
+    Makes frames of the serialized sensor_msgs/Image messages of one camera.
 
-    The frame keeps the bytes alive; `encoding` has the spelling of sensor_msgs. Raises
-    EncodingError where the message's fields and data contradict one another.
+    From one image to the next only the stamp and the pixels change, as a rule: what was found out
+    about the other fields is kept as long as their bytes stay the same.
     """
-    return Frame(
-        array=view(
-            msg.data, encoding=msg.encoding, width=msg.width, height=msg.height, step=msg.step,
-            is_bigendian=bool(msg.is_bigendian), max_pixels=max_pixels),
-        stamp_ns=ns_from_stamp(msg.header.stamp),
-        frame_id=msg.header.frame_id,
-        encoding=lookup(msg.encoding).name)
+
+    def __init__(self) -> None:
+        self._known: tuple | None = None
+        self._parts: tuple[slice, ...] = ()
+        self._layout: tuple = ()
+        self._names: tuple[str, str] = ('', '')
+
+    def __call__(self, message: bytes, max_pixels: int = MAX_PIXELS) -> Frame:
+        """
+        Return a frame whose array is a read-only view of the message's bytes.
+
+        The frame keeps the bytes alive; `encoding` has the spelling of sensor_msgs. Raises
+        EncodingError where the message is cut, or its fields and data contradict one another.
+        """
+        if self._known != self._constant(message, max_pixels):
+            return self._learn(message, max_pixels)
+        shape, dtype, offset, strides = self._layout
+        array = np.ndarray(shape, dtype, message, offset, strides)
+        return Frame(array, read_stamp(message), *self._names)
+
+    def _constant(self, message: bytes, max_pixels: int) -> tuple:
+        """Return all that a frame depends on but stamp and pixels."""
+        return max_pixels, len(message), *[message[part] for part in self._parts]
+
+    def _learn(self, message: bytes, max_pixels: int) -> Frame:
+        fields = read_image(message)
+        array = view(
+            fields.data, encoding=fields.encoding, width=fields.width, height=fields.height,
+            step=fields.step, is_bigendian=fields.is_bigendian, max_pixels=max_pixels)
+        self._parts, self._names = fields.parts, (fields.frame_id, lookup(fields.encoding).name)
+        self._layout = array.shape, array.dtype, fields.offset, array.strides
+        self._known = self._constant(message, max_pixels)
+        return Frame(array, fields.stamp_ns, *self._names)
 
 
-def frame_from_compressed(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> Frame:
+def frame_from_compressed(message: bytes, max_pixels: int = MAX_PIXELS) -> Frame:
     """
-    Return a frame whose array is a read-only view of the message's JPEG or PNG file, 1xN uint8.
+    Return a frame whose array is a read-only view of the JPEG or PNG file, 1xN uint8.
 
-    The file is checked but not decoded (see `imaging.compressed`). Raises EncodingError.
+    `message` is a serialized sensor_msgs/CompressedImage. The file is checked but not decoded
+    (see `imaging.compressed`). Raises EncodingError.
     """
-    packed = compressed.inspect(msg.data, msg.format, max_pixels)
-    array = np.frombuffer(msg.data, np.uint8)[np.newaxis]
-    array.flags.writeable = False
-    return Frame(array=array, stamp_ns=ns_from_stamp(msg.header.stamp),
-                 frame_id=msg.header.frame_id, encoding=packed.encoding)
+    fields = read_compressed(message)
+    packed = compressed.inspect(fields.data, fields.format, max_pixels)
+    return Frame(array=np.frombuffer(fields.data, np.uint8)[np.newaxis],
+                 stamp_ns=fields.stamp_ns, frame_id=fields.frame_id, encoding=packed.encoding)
 
 
 def image_size(frame: Frame) -> tuple[int, int]:

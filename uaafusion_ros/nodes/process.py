@@ -60,10 +60,12 @@ def run(make_node: Callable[[], Runnable], args: list[str] | None) -> int:
     executor = Executor()
     executor.add_node(node)
     node.start()
-    while not stopped.is_set() and rclpy.ok():
+    while not stopped.is_set():
         try:
             executor.spin_once(timeout_sec=0.2)
         except Exception as error:  # rclpy raises what a malformed request makes of its services
+            if not rclpy.ok():
+                break
             node.get_logger().error(f'a request was dropped: {said(error)}')
     ended = node.close(_STOP_S)
     executor.shutdown()

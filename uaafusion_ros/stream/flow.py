@@ -116,7 +116,7 @@ class Router:
         else:
             jobs = self._settled(self._synchronizer.add(camera, frame, now_ns), now_ns)
         if alone:
-            jobs.append(Job(self.health(now_ns).mode, now_ns, frame=frame, camera=camera))
+            jobs.append(Job(self.mode(now_ns), now_ns, frame=frame, camera=camera))
         return jobs
 
     def note_refused(self, camera: str, why: str) -> None:
@@ -134,6 +134,10 @@ class Router:
             self._monitor.reset()
             self._skew.reset()
         return jobs
+
+    def mode(self, now_ns: int) -> Mode:
+        """Return what the outputs are made of now."""
+        return self._monitor.mode(now_ns)
 
     def health(self, now_ns: int) -> Health:
         """Return what the outputs are made of now, and why."""

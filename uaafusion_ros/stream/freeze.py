@@ -12,7 +12,7 @@ import numpy as np
 from uaafusion_ros.errors import ParameterError
 
 _SAMPLES = 4096
-_SAMPLED_ROWS = 8  # whole rows: a grid of single pixels would fetch a line of memory for each
+_SAMPLED_ROWS = 2  # whole rows: a grid of single pixels would fetch a line of memory for each
 _MARGIN = 4      # rows at top and bottom where cameras put telemetry, a frame counter among it
 _LEAST_ROWS = 32
 
@@ -63,7 +63,7 @@ class FreezeDetector:
         else:
             if len(image) >= _LEAST_ROWS:
                 rows = image[_MARGIN:-_MARGIN]
-            sample = rows[::len(rows) // _SAMPLED_ROWS | 1].tobytes()
+            sample = rows[len(rows) // 4::len(rows) // _SAMPLED_ROWS | 1].tobytes()
         if stamp_ns < self._last_ns or sample != self._sample or not _same(rows, self._image):
             self._first_ns, self._repeats = stamp_ns, 0
         elif stamp_ns != self._last_ns:

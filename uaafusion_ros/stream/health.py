@@ -51,8 +51,8 @@ class HealthMonitor:
     Decide by arrivals and pairs what is published: pairs, or frames of one camera alone.
 
     Tell it of every usable frame (before it is paired), of every pair and of every refused
-    image, and call `health` every 50 ms or so. What it lets pass has rising stamps, no stamp
-    twice. Not thread-safe: one thread, or a lock.
+    image, and call `mode` or `health` every 100 ms or so. What it lets pass has rising stamps,
+    no stamp twice. Not thread-safe: one thread, or a lock.
 
     now_ns: when watching begins; no camera is missed before timeout_ns has passed since then.
     timeout_ns: silence after which a camera is lost, longer for one that is slow or loses many
@@ -140,6 +140,11 @@ class HealthMonitor:
         """Remember why an image of a camera could not be used, for the reason text."""
         self._refused[camera] = why
 
+    def mode(self, now_ns: int) -> Mode:
+        """Return the mode at `now_ns`, changing it if a timeout has passed."""
+        self._update(now_ns)
+        return self._mode
+
     def health(self, now_ns: int) -> Health:
         """Return the state at `now_ns`, changing the mode if a timeout has passed."""
         self._update(now_ns)
@@ -176,11 +181,11 @@ class HealthMonitor:
 
     def _fault(self, now: int) -> Mode | None:
         """Return the mode that the cameras enforce, None where pairs may be fused."""
-        lost = {camera for camera in STREAMS if self._lost(camera, now)}
+        thermal_lost, rgb_lost = self._lost('thermal', now), self._lost('rgb', now)
         frozen = self.is_ghost('thermal') or self._skips
-        if 'rgb' in lost:
-            fault = Mode.STALE if 'thermal' in lost or frozen else Mode.THERMAL_ONLY
-        elif 'thermal' in lost:
+        if rgb_lost:
+            fault = Mode.STALE if thermal_lost or frozen else Mode.THERMAL_ONLY
+        elif thermal_lost:
             fault = Mode.RGB_ONLY
         elif frozen:
             fault = Mode.THERMAL_FROZEN

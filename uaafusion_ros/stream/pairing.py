@@ -137,18 +137,19 @@ class NearestPairer(Generic[Payload]):
         timeline.received += 1
         pairs: list[Pair[Payload]] = []
         if stamp_ns == 0:
-            timeline.dropped[Drop.ZERO_STAMP] += 1
+            timeline.drop(Drop.ZERO_STAMP, 1)
         else:
             timeline.place(
                 Waiting(stamp_ns + timeline.offset_ns, payload, now_ns),
                 self._others if timeline is self._refs else self._refs,
                 lambda jumped, stamp: pairs.extend(self._jump(jumped, stamp)))
         pairs += self._decide()
-        timeline.give_up(max(0, len(timeline.stamps) - self._queue_size), Drop.QUEUE_FULL)
+        if len(timeline.stamps) > self._queue_size:
+            timeline.give_up(len(timeline.stamps) - self._queue_size, Drop.QUEUE_FULL)
         return pairs
 
     def poll(self, now_ns: int) -> list[Pair[Payload]]:
-        """Return the pairs whose wait is over; call it every few milliseconds."""
+        """Return the pairs whose wait is over; call it while no frames come."""
         self._set_clock(now_ns)
         return self._decide()
 
@@ -178,7 +179,7 @@ class NearestPairer(Generic[Payload]):
     @property
     def dropped_total(self) -> int:
         """How many frames of both cameras were dropped, for whatever reason."""
-        return sum(sum(each.dropped.values()) for each in self._timelines.values())
+        return self._refs.dropped_total + self._others.dropped_total
 
     def advice(self) -> str | None:
         """Say so when the slop, above half the slower camera's period, can pair neighbours."""
@@ -292,8 +293,10 @@ class NearestPairer(Generic[Payload]):
         `rows` references and `columns` others; all frames before the last pair are dropped.
         """
         refs, others = self._refs, self._others
-        matched = best(refs.stamps, others.stamps, self._slop_ns, range(rows), range(columns))
-        matched += last
+        matched = list(last)
+        if rows and columns:
+            matched = best(
+                refs.stamps, others.stamps, self._slop_ns, range(rows), range(columns)) + matched
         if not matched:
             return []
         pairs = []

@@ -16,6 +16,7 @@ _BLOCKS = 120
 _BLOCKS_NEEDED = 30
 _DRIFT_PPM = 10.0         # 0.6 ms a minute; cheap crystals differ by up to 100 ppm
 _SURE = 4.0               # standard errors
+_DRIFT_EVERY = 10         # blocks; the slope over two minutes changes little in one
 _AHEAD_MS = 10.0
 _OLD_MS = (1e3, 60e3)     # beyond, a recorded stamp meets the clock of today
 
@@ -76,6 +77,8 @@ class SkewMonitor:
         self._block = -1
         self._least: dict[str, int] = {}
         self._differences: deque[tuple[int, int]] = deque(maxlen=_BLOCKS)
+        self._drift: tuple[float | None, float] = (None, 0.0)
+        self._blocks_to_drift = _BLOCKS_NEEDED
 
     def frame(self, camera: str, stamp_ns: int, clock_ns: int) -> None:
         """Take note of a frame of 'thermal' or 'rgb' that arrived at clock_ns (ROS time)."""
@@ -84,10 +87,12 @@ class SkewMonitor:
         block = clock_ns // _BLOCK_NS
         if block < self._block:
             self._differences.clear()
+            self._drift, self._blocks_to_drift = (None, 0.0), _BLOCKS_NEEDED
         elif block > self._block:
             if len(self._least) == len(STREAMS):
                 self._differences.append(
                     (self._block, self._least['rgb'] - self._least['thermal']))
+                self._blocks_to_drift -= 1
             self._block, self._least = block, {}
         self._least[camera] = min(age, self._least.get(camera, age))
 
@@ -99,13 +104,13 @@ class SkewMonitor:
         """Return what was measured."""
         errors = self._errors.summary()
         ages = {camera: window.summary().p50 for camera, window in self._ages.items()}
-        drift, error = self._drift()
+        if self._blocks_to_drift <= 0:
+            self._drift, self._blocks_to_drift = self._measured_drift(), _DRIFT_EVERY
+        drift, error = self._drift
         return Skew(errors.p50, errors.p95, ages, drift, self._advice(ages, drift, error))
 
-    def _drift(self) -> tuple[float | None, float]:
+    def _measured_drift(self) -> tuple[float, float]:
         """Return the slope and its standard error in ppm."""
-        if len(self._differences) < _BLOCKS_NEEDED:
-            return None, 0.0
         seconds, values = np.array(self._differences, np.int64).T
         seconds = seconds - seconds[0]
         micros = (values - values[0]) / 1e3

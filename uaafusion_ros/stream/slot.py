@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from threading import Condition
+from queue import Empty
+from queue import SimpleQueue
+from threading import Lock
 from typing import Generic
 from typing import TypeVar
 
@@ -17,15 +19,17 @@ class LatestSlot(Generic[Item]):
     """
 
     def __init__(self) -> None:
-        self._changed = Condition()
+        self._lock = Lock()
         self._item: Item | None = None
         self._closed = False
+        # One token while there is an item, and one for ever when closed; it wakes in C, which a
+        # Condition does not.
+        self._tokens: SimpleQueue[None] = SimpleQueue()
 
     @property
     def closed(self) -> bool:
         """Whether close() was called: tells the end from a timeout of take()."""
-        with self._changed:
-            return self._closed
+        return self._closed
 
     def put(self, item: Item) -> Item | None:
         """
@@ -36,24 +40,30 @@ class LatestSlot(Generic[Item]):
         """
         if item is None:
             raise ValueError('None was put into a slot, accepted is anything else')
-        with self._changed:
+        with self._lock:
             if self._closed:
                 return item
             before, self._item = self._item, item
-            self._changed.notify()
-            return before
+        if before is None:
+            self._tokens.put(None)
+        return before
 
     def take(self, timeout: float | None = None) -> Item | None:
         """Wait up to `timeout` s (None: for ever) for an item; None if none came or closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._item is not None or self._closed, timeout)
+        try:
+            self._tokens.get(timeout=timeout)
+        except Empty:
+            return None
+        with self._lock:
             item, self._item = self._item, None
-            return item
+        if self._closed:
+            self._tokens.put(None)
+        return item
 
     def close(self) -> Item | None:
         """Wake every waiting taker and accept no more; return the item nobody took, or None."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             item, self._item = self._item, None
-            self._changed.notify_all()
-            return item
+        self._tokens.put(None)
+        return item

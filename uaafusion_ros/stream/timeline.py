@@ -60,6 +60,7 @@ class Timeline:
         self.offset_ns = offset_ns
         self.received = 0
         self.dropped = dict.fromkeys(Drop, 0)
+        self.dropped_total = 0
         self.stamps: list[int] = []
         self.frames: list[Waiting] = []
         self.suspect: Waiting | None = None
@@ -144,21 +145,26 @@ class Timeline:
             self._insert(suspect)
         self._insert(frame)
 
+    def drop(self, reason: Drop, count: int) -> None:
+        """Count frames as dropped."""
+        self.dropped[reason] += count
+        self.dropped_total += count
+
     def give_up(self, count: int, reason: Drop) -> None:
         """Drop the `count` oldest waiting frames."""
-        self.dropped[reason] += count
+        self.drop(reason, count)
         self._remove(count)
 
     def give_up_suspect(self, reason: Drop) -> None:
         """Drop the frame held aside, if there is one."""
         if self.suspect is not None:
             self.suspect = None
-            self.dropped[reason] += 1
+            self.drop(reason, 1)
 
     def close(self, last: int, paired: int) -> None:
         """Let all frames up to index `last` go: `paired` of them in pairs, the rest dropped."""
         self.closed = self.stamps[last]
-        self.dropped[Drop.NO_PARTNER] += last + 1 - paired
+        self.drop(Drop.NO_PARTNER, last + 1 - paired)
         self._remove(last + 1)
 
     def clock_fell_back(self, now: int) -> None:
@@ -196,10 +202,10 @@ class Timeline:
             self._newest_arrival = frame.arrival_ns
             place = len(self.stamps)
         elif stamp in self._remembered:
-            self.dropped[Drop.DUPLICATE] += 1
+            self.drop(Drop.DUPLICATE, 1)
             return
         elif self.closed is not None and stamp <= self.closed:
-            self.dropped[Drop.STALE] += 1
+            self.drop(Drop.STALE, 1)
             return
         else:
             place = bisect_left(self.stamps, stamp)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 
@@ -38,7 +40,7 @@ class PercentileWindow:
     def __init__(self, capacity: int = 512) -> None:
         if capacity < 1:
             raise ParameterError(f'capacity is {capacity}, accepted is 1 or more: raise it')
-        self._values = np.full(capacity, np.nan)
+        self._values = array('d', [nan]) * capacity
         self._added = 0
 
     def add(self, value: float) -> None:
@@ -48,9 +50,9 @@ class PercentileWindow:
 
     def summary(self) -> Percentiles:
         """Return count, p50, p95, p99 and maximum of the window."""
-        values = np.sort(self._values[:self._added]).tolist()
+        values = np.sort(np.array(self._values[:self._added])).tolist()
         if not values:
-            return Percentiles(0, np.nan, np.nan, np.nan, np.nan)
+            return Percentiles(0, nan, nan, nan, nan)
         # numpy.percentile spends more on its cases than on so few values.
         return Percentiles(
             len(values), *(_quantile(values, share) for share in (0.5, 0.95, 0.99)), values[-1])
@@ -83,7 +85,8 @@ class RateMeter:
 
     def tick(self, now_ns: int) -> None:
         """Count one event at `now_ns`."""
-        self._forget(now_ns)
+        if self._arrivals and now_ns < self._arrivals[-1]:
+            self._arrivals.clear()
         self._arrivals.append(now_ns)
 
     def rate_hz(self, now_ns: int) -> float:
