@@ -40,7 +40,7 @@ from uaafusion_ros.nodes.voice import Voice
 from uaafusion_ros.pipeline import make_pipeline
 from uaafusion_ros.stream.timeline import Drop
 
-_POLL_S = 0.1  # arrivals decide most; this is for cameras that are silent
+_POLL_S = 0.05  # a lost camera is told within its timeout and a frame
 _JOIN_S = 3.0  # for the pair in work in a transition: the executor waits, signals included
 _OK = TransitionCallbackReturn.SUCCESS
 _FAILED = TransitionCallbackReturn.FAILURE

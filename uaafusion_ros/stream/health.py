@@ -51,7 +51,7 @@ class HealthMonitor:
     Decide by arrivals and pairs what is published: pairs, or frames of one camera alone.
 
     Tell it of every usable frame (before it is paired), of every pair and of every refused
-    image, and call `mode` or `health` every 100 ms or so. What it lets pass has rising stamps,
+    image, and call `mode` or `health` every 50 ms or so. What it lets pass has rising stamps,
     no stamp twice. Not thread-safe: one thread, or a lock.
 
     now_ns: when watching begins; no camera is missed before timeout_ns has passed since then.
