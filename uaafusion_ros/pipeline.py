@@ -67,19 +67,19 @@ class FusionPipeline:
         EncodingError, RegistrationError or EngineError.
         """
         timings: dict[str, float] = {}
-        with _timed(timings, 'convert'):
+        with _Timed(timings, 'convert'):
             rgb = _rgb(pair.rgb)
             thermal = _thermal(pair.thermal)
-        with _timed(timings, 'thermal'):
+        with _Timed(timings, 'thermal'):
             thermal = self._scaled(thermal, pair.thermal.stamp_ns)
-        with _timed(timings, 'register'):
+        with _Timed(timings, 'register'):
             self._rgb_size = rgb.shape[:2]
             registered = self.registration.apply(thermal, self._rgb_size)
-        with _timed(timings, 'infer'):
+        with _Timed(timings, 'infer'):
             output = self.backend.infer(rgb, registered.image)
         fused = output.fused
         if registered.valid is not None:
-            with _timed(timings, 'blend'):
+            with _Timed(timings, 'blend'):
                 fused = pass_through(fused, rgb, registered.valid)
         self._watch_drift(pair.rgb.stamp_ns, rgb, registered)
         return FusionResult(fused, output.mask, output.confidence, timings,
@@ -96,21 +96,21 @@ class FusionPipeline:
         """
         timings: dict[str, float] = {}
         if camera == 'rgb':
-            with _timed(timings, 'convert'):
+            with _Timed(timings, 'convert'):
                 rgb = _rgb(frame)
                 luma = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-            with _timed(timings, 'infer'):
+            with _Timed(timings, 'infer'):
                 output = self.backend.infer(rgb, luma)
             return FusionResult(rgb, output.mask, output.confidence, timings, 'RGB_ONLY')
-        with _timed(timings, 'convert'):
+        with _Timed(timings, 'convert'):
             thermal = _thermal(frame)
-        with _timed(timings, 'thermal'):
+        with _Timed(timings, 'thermal'):
             seen = Registered(self._scaled(thermal, frame.stamp_ns))
         if self._rgb_size is not None:
-            with _timed(timings, 'register'):
+            with _Timed(timings, 'register'):
                 seen = self.registration.apply(seen.image, self._rgb_size)
         gray = cv2.merge((seen.image,) * 3)
-        with _timed(timings, 'infer'):
+        with _Timed(timings, 'infer'):
             output = self.backend.infer(gray, seen.image)
         mask, confidence = output.mask, output.confidence
         if seen.valid is not None:
@@ -179,7 +179,7 @@ def _pixels(frame: Frame) -> tuple[np.ndarray, str]:
     return frame.array, frame.encoding
 
 
-class _timed:
+class _Timed:
     """Note how long a stage takes; a class, as a generator costs more than what it times."""
 
     def __init__(self, timings: dict[str, float], stage: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -17,6 +15,7 @@ from slow_decoder import Decoded  # noqa: E402
 
 from uaafusion_ros.engine.backend import EngineOutput  # noqa: E402
 from uaafusion_ros.errors import EncodingError  # noqa: E402
+from uaafusion_ros.frames import Frame  # noqa: E402
 from uaafusion_ros.frames import FramePair  # noqa: E402
 from uaafusion_ros.imaging.registration import load  # noqa: E402
 from uaafusion_ros.imaging.thermal import ThermalScaler  # noqa: E402
@@ -52,9 +51,12 @@ def _partner(camera: str, size: tuple[int, int]) -> Image:
     return image_from_array(pixels, encoding, 0, camera)
 
 
-def _pair(camera: str, msg: Image, other: Image) -> FramePair:
-    frames = [ImageReader()(serialize_message(each), MAX_PIXELS) for each in (msg, other)]
-    rgb, thermal = frames if camera == 'rgb' else frames[::-1]
+def _frame(msg: Image) -> Frame:
+    return ImageReader()(serialize_message(msg), MAX_PIXELS)
+
+
+def _pair(camera: str, frame: Frame, other: Frame) -> FramePair:
+    rgb, thermal = (frame, other) if camera == 'rgb' else (other, frame)
     return FramePair(thermal=thermal, rgb=rgb)
 
 
@@ -92,7 +94,7 @@ def test_no_message_crashes_and_none_is_misread(camera, record_property):
     pipelines = {limits: _pipeline(limits) for limits in (KELVIN, COUNTS)}
     pipeline = pipelines[COUNTS]
     other = 'thermal' if camera == 'rgb' else 'rgb'
-    good = _pair(camera, _partner(camera, (6, 8)), _partner(other, (6, 8)))
+    good = _pair(camera, *(_frame(_partner(each, (6, 8))) for each in (camera, other)))
     clean = pipeline.process(good)
     reader = ImageReader()
     refused = shown = undefined = 0
@@ -107,8 +109,7 @@ def test_no_message_crashes_and_none_is_misread(camera, record_property):
             refused += 1
         else:
             assert expected is not None, f'seed {seed} was taken: {frame}'
-            pair = _pair(camera, msg, _partner(other, expected.thermal.shape))
-            pair = replace(pair, **{camera: frame})
+            pair = _pair(camera, frame, _frame(_partner(other, expected.thermal.shape)))
             pipeline = pipelines[_limits(expected)]
             if camera == 'rgb' and expected.rgb is None:
                 with pytest.raises(EncodingError, match='no defined range'):

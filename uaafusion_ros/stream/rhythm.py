@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from bisect import bisect_right
-from bisect import insort
 from collections import deque
 
 _INTERVALS = 32
@@ -32,8 +30,7 @@ class Rhythm:
 
     def __init__(self, timeout_ns: int) -> None:
         self._timeout_ns = timeout_ns
-        self._intervals: deque[int] = deque()
-        self._ordered: list[int] = []
+        self._intervals: deque[int] = deque(maxlen=_INTERVALS)
         self.heard_ns: int | None = None
         self.patience_ns = timeout_ns
         self.gap_ns: int | None = None
@@ -41,7 +38,8 @@ class Rhythm:
     def tick(self, now_ns: int) -> None:
         """Take note of an arrival."""
         if self.heard_ns is not None and now_ns > self.heard_ns:
-            self._learn(now_ns - self.heard_ns)
+            self._intervals.append(now_ns - self.heard_ns)
+            self._learn()
         self.heard_ns = now_ns
 
     def pause(self) -> None:
@@ -52,12 +50,8 @@ class Rhythm:
         """Return the time since the last arrival, or since `since_ns` if that was later."""
         return now_ns - max(since_ns, since_ns if self.heard_ns is None else self.heard_ns)
 
-    def _learn(self, interval_ns: int) -> None:
-        ordered = self._ordered
-        if len(ordered) == _INTERVALS:
-            del ordered[bisect_left(ordered, self._intervals.popleft())]
-        self._intervals.append(interval_ns)
-        insort(ordered, interval_ns)
+    def _learn(self) -> None:
+        ordered = sorted(self._intervals)
         if len(ordered) < _LONG_RANK:
             return
         # The lower quartile is one beat even where half of the frames are lost.
