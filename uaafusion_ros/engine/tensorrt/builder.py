@@ -8,6 +8,8 @@ from typing import Protocol
 
 from uaafusion_ros.engine.backend import Progress
 from uaafusion_ros.engine.tensorrt.api import Api
+from uaafusion_ros.engine.tensorrt.lifetimes import forget_frames
+from uaafusion_ros.engine.tensorrt.lifetimes import REGISTRY
 from uaafusion_ros.engine.tensorrt.listeners import error_log
 from uaafusion_ros.engine.tensorrt.listeners import progress_monitor
 from uaafusion_ros.errors import DependencyError
@@ -105,16 +107,30 @@ def build(api: Api, onnx: bytes, options: BuildOptions, progress: Progress | Non
 
     Takes seconds (RTX) to many minutes (a Jetson); the GIL is released meanwhile. Raises
     BuildCancelled when `progress` returned False, DependencyError when float16 needs the Python
-    package onnx, and EngineError with one line that says what failed and what to do.
+    package onnx, and EngineError with one line that says what failed and what to do; every object
+    of TensorRT is gone by then, see lifetimes.
     """
-    trt = api.module
     weak = options.precision == 'fp16' and api.fp16_flag and not options.keep_fp32
     if options.precision == 'fp16' and not weak:
         onnx = _to_fp16(onnx, options.keep_fp32)
-    log = error_log(trt)
-    builder = trt.Builder(log)
-    if builder is None:
-        raise EngineError(f'{api.name} made no builder: {log.take()}')
+    log = error_log(api.module)
+    with REGISTRY:
+        builder = api.module.Builder(log)
+    try:
+        if builder is None:
+            raise EngineError(f'{api.name} made no builder: {log.take()}')
+        return _build_with(builder, log, api, onnx, options, weak, progress, timing)
+    except BaseException as error:
+        forget_frames(error)
+        raise
+    finally:
+        with REGISTRY:
+            del builder
+
+
+def _build_with(builder: Any, log: Any, api: Api, onnx: bytes, options: BuildOptions, weak: bool,
+                progress: Progress | None, timing: TimingStore | None) -> bytes:
+    trt = api.module
     network = builder.create_network(_network_flags(api, weak))
     parser = trt.OnnxParser(network, log)
     if not parser.parse(onnx):

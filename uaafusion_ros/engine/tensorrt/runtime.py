@@ -15,6 +15,8 @@ from uaafusion_ros.engine.models import OUTPUTS
 from uaafusion_ros.engine.tensorrt.api import Api
 from uaafusion_ros.engine.tensorrt.cuda import Cuda
 from uaafusion_ros.engine.tensorrt.cuda import HostBuffer
+from uaafusion_ros.engine.tensorrt.lifetimes import forget_frames
+from uaafusion_ros.engine.tensorrt.lifetimes import REGISTRY
 from uaafusion_ros.engine.tensorrt.listeners import error_log
 from uaafusion_ros.errors import EngineError
 from uaafusion_ros.imaging.buffers import message_image
@@ -63,6 +65,7 @@ class Session:
         try:
             self._open(api, plan)
         except BaseException as error:
+            forget_frames(error)
             with suppress(EngineError):  # what a lost device refuses to free is gone with it
                 self.close()
             if isinstance(error, EngineError) or not isinstance(error, Exception):
@@ -79,7 +82,8 @@ class Session:
                    for name, kind in (*INPUTS.items(), *OUTPUTS.items())}
         self._inputs = [tensors[name] for name in INPUTS]
         self._outputs = [tensors[name] for name in OUTPUTS]
-        runtime = api.module.Runtime(self._log)
+        with REGISTRY:
+            runtime = api.module.Runtime(self._log)
         self._hold('runtime', runtime)
         engine = runtime.deserialize_cuda_engine(plan)
         if engine is None:
@@ -119,7 +123,11 @@ class Session:
         if thing is None:
             raise EngineError(f'TensorRT gave no {name}: {self._log.take()}')
         self._held[name] = thing
-        self._owner.callback(self._held.pop, name)
+        self._owner.callback(self._drop, name)
+
+    def _drop(self, name: str) -> None:
+        with REGISTRY:
+            del self._held[name]
 
     def _buffer(self, name: str, shape: tuple[int, ...]) -> _Tensor:
         size = math.prod(shape)
