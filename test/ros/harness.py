@@ -141,6 +141,7 @@ class Listener:
     """A node of the test itself that hears outputs and diagnostics and asks services."""
 
     def __init__(self, domain: int) -> None:
+        self._clients: dict[str, Any] = {}
         self._context = Context()
         rclpy.init(context=self._context, domain_id=domain)
         self.node = rclpy.create_node('listener', context=self._context)
@@ -182,13 +183,20 @@ class Listener:
         return {entry.name.partition(': ')[2]: entry.message for array in self._reports
                 for entry in array.status if entry.name.startswith(f'{node}: ')}
 
-    def ask(self, kind: Any, service: str, request: Any, timeout_s: float = START_S) -> Any:
+    def client(self, kind: Any, service: str) -> Any:
+        """Return a client of a service that is there and has found the client, too."""
+        known = self._clients.get(service)
+        client = self._clients[service] = known or self.node.create_client(kind, service)
+        if not known or not client.service_is_ready():
+            assert client.wait_for_service(START_S), f'{service} does not exist'
+            # A client finds its service before it is found; an answer in between is lost.
+            time.sleep(1.0)
+        return client
+
+    def ask(self, kind: Any, service: str, request: Any) -> Any:
         """Call a service and return its answer."""
-        client = self.node.create_client(kind, service)
-        assert client.wait_for_service(timeout_s), f'{service} does not exist'
-        future = client.call_async(request)
-        assert until(future.done, timeout_s), f'{service} does not answer'
-        self.node.destroy_client(client)
+        future = self.client(kind, service).call_async(request)
+        assert until(future.done, START_S), f'{service} does not answer'
         return future.result()
 
     def change(self, transition: int, node: str = '/fusion_node') -> bool:

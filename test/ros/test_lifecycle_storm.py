@@ -34,8 +34,7 @@ class Manager:
     """Ask one node for transitions through one client, which is discovered once."""
 
     def __init__(self, listener: Listener) -> None:
-        self._client = listener.node.create_client(ChangeState, '/fusion_node/change_state')
-        assert self._client.wait_for_service(START_S)
+        self._client = listener.client(ChangeState, '/fusion_node/change_state')
 
     def ask(self, transition: int) -> Any:
         """Return the future of the answer."""
