@@ -200,10 +200,10 @@ def test_what_tensorrt_refuses_is_reported_and_leaks_nothing(change, text):
     fake = FakeCuda()
     trt = FakeTensorRT(fake)
     vars(trt).update(change)
-    with pytest.raises(EngineError, match=text):
+    with pytest.raises(EngineError, match=text) as kept:
         opened(fake, trt)
     assert fake.live == {}
-    assert trt.alive == set()
+    assert trt.alive == set(), f'held by the error: {kept}'
 
 
 def test_a_plan_that_is_none_is_reported_in_tensorrts_words():
