@@ -30,6 +30,7 @@ results: $(VENV)/.test
 
 docs: $(VENV)/.demo
 	$(BIN)/uaafusion parameters > docs/parameters.md
+	$(BIN)/uaafusion parameters --yaml > config/fusion.yaml
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { echo 'A virtual environment cannot be made: on Debian and Ubuntu run `apt install python3-venv`.'; exit 1; }

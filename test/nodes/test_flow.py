@@ -15,7 +15,7 @@ from uaafusion_ros.nodes import flow as flow_module  # noqa: E402
 from uaafusion_ros.nodes.flow import Flow  # noqa: E402
 from uaafusion_ros.nodes.tally import Tally  # noqa: E402
 from uaafusion_ros.nodes.voice import Voice  # noqa: E402
-from uaafusion_ros.parameters.table import DEFAULTS  # noqa: E402
+from uaafusion_ros.settings import Settings  # noqa: E402
 from uaafusion_ros.stream.timeline import Drop  # noqa: E402
 
 pytestmark = pytest.mark.ros
@@ -35,8 +35,8 @@ class Bench:
         logger = SimpleNamespace(error=self.errors.append, warning=self.errors.append)
         clock = SimpleNamespace(
             ros_time_is_active=True, now=lambda: SimpleNamespace(nanoseconds=self.now_ns))
-        self.values = {**DEFAULTS, **values}
-        self.flow = Flow(self.values, clock, self.tally, Voice(logger, 0.0), self._work)
+        self.settings = Settings().changed(values)
+        self.flow = Flow(self.settings, clock, self.tally, Voice(logger, 0.0), self._work)
         self._number = 0
 
     def _work(self, job):
@@ -157,7 +157,8 @@ def test_other_parameters_leave_the_mode_alone(bench):
     one = bench()
     for _ in range(5):
         one.step('rgb', 'thermal')
-    one.flow.change({**one.values, 'sync.slop_ms': 5.0}, ['sync.slop_ms'])
+    slop = one.settings.changed({'sync.slop_ms': 5.0})
+    one.flow.change(slop)
     assert one.flow.health().mode.value == 'FUSED'
-    one.flow.change({**one.values, 'mode.timeout_s': 5.0}, ['mode.timeout_s'])
+    one.flow.change(slop.changed({'mode.timeout_s': 5.0}))
     assert one.flow.health().mode.value == 'STALE'

@@ -59,7 +59,7 @@ class HangingBackend(Backend):
 def backend(monkeypatch):
     """Stand in for the runtime, and shorten the wait for it."""
     backend = HangingBackend()
-    monkeypatch.setattr(fusion_node, 'load_backend', lambda **_: backend)
+    monkeypatch.setattr(fusion_node, 'make_backend', lambda settings: backend)
     monkeypatch.setattr(fusion_node, '_JOIN_S', 0.1)
     yield backend
     backend.go_on.set()
@@ -145,7 +145,7 @@ def test_an_activation_that_fails_gives_its_reason(node, monkeypatch):
     """The node stays inactive, holds nothing, and can be activated when it is mended."""
     made = flow.make_synchronizer
 
-    def refuse(values, dropped):
+    def refuse(settings, dropped):
         raise ParameterError('no synchronizer today')
 
     monkeypatch.setattr(flow, 'make_synchronizer', refuse)

@@ -13,7 +13,7 @@ from rclpy.qos import QoSProfile  # noqa: E402
 from rclpy.qos import ReliabilityPolicy  # noqa: E402
 
 from uaafusion_ros.nodes import qos  # noqa: E402
-from uaafusion_ros.parameters.table import DEFAULTS  # noqa: E402
+from uaafusion_ros.settings import QosSettings  # noqa: E402
 
 pytestmark = pytest.mark.ros
 RELIABLE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
@@ -22,8 +22,9 @@ BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 def test_defaults_hear_every_camera_and_serve_every_listener():
     """Best effort in, reliable out, as deep as the parameters say."""
-    values = {**DEFAULTS, 'qos.output_depth': 7}
-    given, taken = qos.profile(values, 'output'), qos.profile(values, 'input')
+    settings = QosSettings(output_depth=7)
+    given = qos.profile(settings.output_depth, settings.output_reliability)
+    taken = qos.profile(settings.input_depth, settings.input_reliability)
     assert (given.reliability, given.depth) == (ReliabilityPolicy.RELIABLE, 7)
     assert (taken.reliability, taken.depth) == (ReliabilityPolicy.BEST_EFFORT, 5)
 

@@ -20,7 +20,7 @@ from uaafusion_ros.nodes.reports import Parts  # noqa: E402
 from uaafusion_ros.nodes.reports import Reports  # noqa: E402
 from uaafusion_ros.nodes.tally import Tally  # noqa: E402
 from uaafusion_ros.nodes.voice import Voice  # noqa: E402
-from uaafusion_ros.parameters.table import DEFAULTS  # noqa: E402
+from uaafusion_ros.settings import Settings  # noqa: E402
 
 pytestmark = pytest.mark.ros
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -61,7 +61,7 @@ class Bench:
         """Report; return level, message and values of one status."""
         self.parts.update(parts)
         self.reports.publish(
-            Parts(state='active', blocking_error='', **self.parts), DEFAULTS)
+            Parts(state='active', blocking_error='', **self.parts), Settings())
         entry = next(item for item in self.node.sent[-1].status
                      if item.name == f'/fusion_node: {name}')
         return entry.level, entry.message, {item.key: item.value for item in entry.values}

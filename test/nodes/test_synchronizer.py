@@ -13,7 +13,7 @@ pytest.importorskip('rclpy')
 from uaafusion_ros.errors import DependencyError  # noqa: E402
 from uaafusion_ros.frames import Frame  # noqa: E402
 from uaafusion_ros.nodes.synchronizer import make_synchronizer  # noqa: E402
-from uaafusion_ros.parameters.table import DEFAULTS  # noqa: E402
+from uaafusion_ros.settings import SyncSettings  # noqa: E402
 
 pytestmark = pytest.mark.ros
 MS = 1_000_000
@@ -29,8 +29,7 @@ def make(policy, **values):
     """Return a synchronizer and the counter of what it dropped."""
     dropped = Counter()
     synchronizer = make_synchronizer(
-        {**DEFAULTS, 'sync.policy': policy,
-         **{f'sync.{name}': value for name, value in values.items()}},
+        SyncSettings(policy=policy, **values),
         lambda camera, reason, count: dropped.update({camera: count, reason: count}))
     return synchronizer, dropped
 

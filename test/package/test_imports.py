@@ -17,7 +17,7 @@ FORBIDDEN = {
         'torch', 'cv2', 'train'},
     'uaafusion_ros.stream.flow': OURS - {'uaafusion_ros.stream'} | ROS | RUNTIMES | {
         'torch', 'cv2', 'train'},
-    'uaafusion_ros.parameters.text': OURS | ROS | RUNTIMES | {
+    'uaafusion_ros.settings': OURS | ROS | RUNTIMES | {
         'numpy', 'torch', 'cv2', 'train', 'yaml'},
     'uaafusion_ros.stream.slot': ROS | RUNTIMES | {'torch', 'cv2', 'train'},
     'uaafusion_ros.stream.timing': ROS | RUNTIMES | {'torch', 'cv2', 'train'},

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from uaafusion_ros.frames import Frame
-from uaafusion_ros.parameters.table import DEFAULTS
+from uaafusion_ros.settings import SyncSettings
 from uaafusion_ros.stream.nearest import NearestSynchronizer
 from uaafusion_ros.stream.timeline import Drop
 
@@ -19,7 +19,7 @@ START_NS = 1_700_000_000_000 * MS
 def make(**values):
     dropped = Counter()
     return NearestSynchronizer(
-        {**DEFAULTS, **{f'sync.{name}': value for name, value in values.items()}},
+        SyncSettings(**values),
         lambda camera, reason, count: dropped.update({f'{camera}.{reason}': count})), dropped
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from uaafusion_ros.frames import Frame
-from uaafusion_ros.parameters.table import DEFAULTS
+from uaafusion_ros.settings import Settings
 from uaafusion_ros.stream.flow import Router
 from uaafusion_ros.stream.health import Mode
 from uaafusion_ros.stream.nearest import NearestSynchronizer
@@ -25,9 +25,9 @@ class Bench:
 
     def __init__(self, **values):
         self.now_ns, self.counts, self.said, self.image = START_NS, Counter(), [], 0
-        self.values = {**DEFAULTS, **values}
+        self.settings = Settings().changed(values)
         self.router = Router(
-            self.values, NearestSynchronizer, self.now_ns,
+            self.settings, NearestSynchronizer, self.now_ns,
             paired=lambda pair: self.counts.update(['paired']),
             dropped=lambda what, reason, count: self.counts.update({f'{what}.{reason}': count}),
             refused=lambda *told: self.said.append(told))
@@ -114,12 +114,13 @@ def test_a_change_starts_anew_only_what_it_concerns():
     bench = running()
     bench.now_ns += STEP_NS
     bench.send('rgb')
-    slop = {**bench.values, 'sync.slop_ms': 5.0}
-    assert bench.router.change(slop, ['sync.slop_ms'], bench.now_ns) == []
+    slop = bench.settings.changed({'sync.slop_ms': 5.0})
+    assert bench.router.change(slop, bench.now_ns) == []
     assert bench.counts['rgb.reset'] == 1
     assert bench.router.health(bench.now_ns).mode is Mode.FUSED
-    patient = {**slop, 'mode.timeout_s': 5.0}
-    bench.router.change(patient, ['mode.timeout_s'], bench.now_ns)
+    bench.router.change(slop.changed({'sync.queue_size': 10}), bench.now_ns)
+    assert bench.counts['rgb.reset'] == 1, 'an equal value is no change'
+    bench.router.change(slop.changed({'mode.timeout_s': 5.0}), bench.now_ns)
     assert bench.router.health(bench.now_ns).mode is Mode.STALE
     assert bench.counts['rgb.reset'] == 1
 
@@ -127,19 +128,19 @@ def test_a_change_starts_anew_only_what_it_concerns():
 def test_a_policy_that_cannot_be_made_changes_nothing():
     made = []
 
-    def make(values, dropped):
+    def make(settings, dropped):
         if made:
             raise RuntimeError('no such policy')
-        made.append(NearestSynchronizer(values, dropped))
+        made.append(NearestSynchronizer(settings, dropped))
         return made[0]
 
     told = Counter()
-    router = Router(DEFAULTS, make, 0, paired=lambda pair: None,
+    router = Router(Settings(), make, 0, paired=lambda pair: None,
                     dropped=lambda what, reason, count: told.update([reason]),
                     refused=lambda *_: None)
     router.take('rgb', Frame(np.zeros((4, 4), np.uint8), S, '', 'mono8'), S)
     with pytest.raises(RuntimeError):
-        router.change(DEFAULTS, ['sync.policy'], S)
+        router.change(Settings().changed({'sync.slop_ms': 5.0}), S)
     assert not told, 'the frame still waits'
 
 

@@ -43,20 +43,20 @@ def record_live(bag: Path, out: Path, options: ReplayOptions, rate: float | None
     reads. Raises DependencyError without ROS, EngineError if a process fails, BagError.
     """
     interrupt_on_termination()
-    values = options.settings()
+    settings = options.settings()
     source = BagSource(bag)
     folder = Path(out) / source.name / 'live'
     shutil.rmtree(folder, ignore_errors=True)
     log = folder / 'log'
     log.mkdir(parents=True)
     environment = private_ros(log.resolve())
-    size = _copy_cameras(source, options, folder / 'bag_in', int(
-        values['input.max_megapixels'] * 1e6))
+    size = _copy_cameras(source, options, folder / 'bag_in', settings.input.max_pixels)
     arguments = ['--ros-args']
     if options.config:
         arguments += ['--params-file', str(options.config.resolve())]
     for name in ('model.preset', 'model.path', 'engine.backend', 'engine.threads'):
-        arguments += ['-p', f'{name}:={values[name] or repr(values[name])}']
+        value = settings.values()[name]
+        arguments += ['-p', f'{name}:={value or repr(value)}']
     for setting in ('autostart:=true', f'engine.warmup_size:={size}',
                     'input.rgb_transport:=raw', 'input.thermal_transport:=raw'):
         arguments += ['-p', setting]

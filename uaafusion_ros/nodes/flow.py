@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Mapping
 from collections.abc import Sequence
 import time
-from typing import Any
 
 from rclpy.clock import ROSClock
 
@@ -16,6 +14,7 @@ from uaafusion_ros.nodes.synchronizer import make_synchronizer
 from uaafusion_ros.nodes.tally import Tally
 from uaafusion_ros.nodes.voice import Voice
 from uaafusion_ros.nodes.worker import Worker
+from uaafusion_ros.settings import Settings
 from uaafusion_ros.stream.flow import Job
 from uaafusion_ros.stream.flow import Router
 from uaafusion_ros.stream.health import Health
@@ -28,12 +27,12 @@ class Flow:
     """
     Lead the frames of two cameras to one worker, as `stream.flow.Router` decides.
 
-    Used by the executor's thread; `work(job)` runs on the worker's own. `values` is a snapshot
-    of the parameters, replaced by `change`.
+    Used by the executor's thread; `work(job)` runs on the worker's own. `settings` are
+    replaced by `change`.
     """
 
     def __init__(
-        self, values: Mapping[str, Any], clock: ROSClock, tally: Tally, voice: Voice,
+        self, settings: Settings, clock: ROSClock, tally: Tally, voice: Voice,
         work: Callable[[Job], None]
     ) -> None:
         """Start the worker; raises what `make_synchronizer` raises."""
@@ -41,13 +40,13 @@ class Flow:
         self._tally = tally
         self._voice = voice
         self._router = Router(
-            values, make_synchronizer, time.monotonic_ns(),
+            settings, make_synchronizer, time.monotonic_ns(),
             paired=lambda pair: tally.add('paired'), dropped=self._drop, refused=self._refuse)
         self._worker = Worker(work)
 
-    def change(self, values: Mapping[str, Any], names: Sequence[str]) -> None:
-        """Take other parameters; only what the changed `names` concern starts anew."""
-        self._hand_over(self._router.change(values, names, time.monotonic_ns()))
+    def change(self, settings: Settings) -> None:
+        """Take other settings; only what a changed section concerns starts anew."""
+        self._hand_over(self._router.change(settings, time.monotonic_ns()))
 
     def take(self, camera: str, frame: Frame) -> None:
         """Take a frame of 'thermal' or 'rgb' that has just arrived."""

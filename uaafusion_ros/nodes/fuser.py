@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Mapping
 import time
-from typing import Any
 
 from rclpy.clock import ROSClock
 from sensor_msgs.msg import CameraInfo
@@ -21,6 +19,7 @@ from uaafusion_ros.nodes.tally import Tally
 from uaafusion_ros.nodes.voice import said
 from uaafusion_ros.nodes.voice import Voice
 from uaafusion_ros.pipeline import FusionPipeline
+from uaafusion_ros.settings import Settings
 from uaafusion_ros.stream.flow import Job
 
 
@@ -28,13 +27,13 @@ class Fuser:
     """
     Run the pipeline on each job and publish what somebody listens to.
 
-    Called by the worker's thread. `pipeline` may be replaced at any time; `values()` is the
-    parameters' snapshot and `info(camera)` a camera's newest calibration.
+    Called by the worker's thread. `pipeline` may be replaced at any time; `settings()`
+    are those in use and `info(camera)` is a camera's newest calibration.
     """
 
     def __init__(
         self, pipeline: FusionPipeline, outputs: Outputs, clock: ROSClock, tally: Tally,
-        latencies: Latencies, voice: Voice, values: Callable[[], Mapping[str, Any]],
+        latencies: Latencies, voice: Voice, settings: Callable[[], Settings],
         info: Callable[[str], CameraInfo | None]
     ) -> None:
         """Publish by `outputs`; count, time and complain to the others."""
@@ -44,16 +43,16 @@ class Fuser:
         self._tally = tally
         self._latencies = latencies
         self._voice = voice
-        self._values = values
+        self._settings = settings
         self._info = info
 
     def work(self, job: Job) -> None:
         """Fuse a pair, or show a frame alone; never raises."""
-        values = self._values()
-        camera = job.camera or values['sync.reference']
+        settings = self._settings()
+        camera = job.camera or settings.sync.reference
         reference = job.reference(camera)
         try:
-            result = self._publish(job, camera, reference, values)
+            result = self._publish(job, camera, reference, settings)
         except Exception as error:  # whatever a pair provokes, the next one deserves its chance
             failed = f'dropped.{job.kind}.failed'
             what = 'pair' if job.pair else f'{camera} image'
@@ -72,7 +71,7 @@ class Fuser:
             self._latencies.add(f'stage.{stage}', milliseconds)
 
     def _publish(
-        self, job: Job, camera: str, reference: Frame, values: Mapping[str, Any]
+        self, job: Job, camera: str, reference: Frame, settings: Settings
     ) -> FusionResult | None:
         wanted = self._outputs.wanted()
         pipeline, result = self.pipeline, None
@@ -80,7 +79,7 @@ class Fuser:
             result = (pipeline.process(job.pair) if job.pair
                       else pipeline.process_alone(camera, job.frame))
             self._outputs.publish_images(
-                wanted, result, reference, pipeline.backend.spec.palette, values)
+                wanted, result, reference, pipeline.backend.spec.palette, settings)
         info = self._info(camera)
         if INFO in wanted and info is not None:
             if result is not None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence
-from pathlib import Path
 import sys
 from typing import Any
 
@@ -17,7 +14,6 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn
 
-from uaafusion_ros.engine.backend import load_backend
 from uaafusion_ros.errors import UaafusionError
 from uaafusion_ros.nodes import process
 from uaafusion_ros.nodes.diagnostics import Latencies
@@ -37,7 +33,9 @@ from uaafusion_ros.nodes.synchronizer import make_synchronizer
 from uaafusion_ros.nodes.tally import Tally
 from uaafusion_ros.nodes.voice import said
 from uaafusion_ros.nodes.voice import Voice
+from uaafusion_ros.pipeline import make_backend
 from uaafusion_ros.pipeline import make_pipeline
+from uaafusion_ros.settings import Settings
 from uaafusion_ros.stream.timeline import Drop
 
 _POLL_S = 0.05  # a lost camera is told within its timeout and a frame
@@ -79,29 +77,30 @@ class FusionNode(LifecycleNode):
         self._inputs: Inputs | None = None
         self._flow: Flow | None = None
         self._finalized = False
-        self._settings = Parameters(self, lambda: self._backend is None, self._changed)
-        for text in self._settings.ignored:
+        self._declared = Parameters(self, lambda: self._backend is None, self._changed)
+        for text in self._declared.ignored:
             self.get_logger().warning(f'{text} (ignored)')
         self._mode = ModeTopic(self)
         self._reports = Reports(self, self._tally, self._latencies, self._voice)
         # Wall time, because a simulation that stands still must not silence the reports.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._report_timer = self.create_timer(
-            self._values['diagnostics.period_s'], self._report, clock=self._steady)
+            self.settings.diagnostics.period_s, self._report, clock=self._steady)
         self._poll_timer = self.create_timer(_POLL_S, self._poll, clock=self._steady)
         self._jump = self.get_clock().create_jump_callback(
             JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1)),
             post_callback=self._clock_jumped)
 
     @property
-    def _values(self) -> Mapping[str, Any]:
-        return self._settings.values
+    def settings(self) -> Settings:
+        """The settings in use, replaced as a whole by each accepted change of a parameter."""
+        return self._declared.settings
 
     # Lifecycle
 
     def start(self) -> None:
         """Configure and activate, when the parameter autostart says so."""
-        if self._values['autostart'] and self.trigger_configure() == _OK:
+        if self.settings.node.autostart and self.trigger_configure() == _OK:
             self.trigger_activate()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -110,32 +109,27 @@ class FusionNode(LifecycleNode):
 
         What takes long, such as building a TensorRT engine, goes on in the background.
         """
-        values = self._values
+        settings = self.settings
         try:
-            if self._settings.problems:
-                raise UaafusionError('; '.join(self._settings.problems.values()))
-            make_synchronizer(values, lambda *_: None)  # finds a missing package now
-            registration = make_registration(values, {})
-            backend = load_backend(
-                model=Path(values['model.path']) if values['model.path'] else None,
-                preset=values['model.preset'], backend=values['engine.backend'],
-                threads=values['engine.threads'],
-                cache=Path(values['engine.cache']) if values['engine.cache'] else None,
-                precision=values['engine.precision'])
+            if self._declared.problems:
+                raise UaafusionError('; '.join(self._declared.problems.values()))
+            make_synchronizer(settings.sync, lambda *_: None)  # finds a missing package now
+            registration = make_registration(settings.registration, {})
+            backend = make_backend(settings)
             pipeline = make_pipeline(
-                backend, values, registration=registration, watch_drift=True)
-            self._preparation = Preparation(backend, values['engine.warmup_size'], self._voice)
+                backend, settings, registration=registration, watch_drift=True)
+            self._preparation = Preparation(backend, settings.engine.warmup_size, self._voice)
         except Exception as error:  # a runtime may raise anything; the node must outlive it
             self._blocking_error = said(error)
             self._voice.error(f'cannot configure: {self._blocking_error}')
             return _FAILED
         self._blocking_error = ''
         self._backend = backend
-        self._outputs = Outputs(self, values, self._voice.warning)
+        self._outputs = Outputs(self, settings.qos, self._voice.warning)
         self._labels = LabelTopics(self, backend.spec)
         self._fuser = Fuser(
             pipeline, self._outputs, self.get_clock(), self._tally, self._latencies, self._voice,
-            lambda: self._values, self._info)
+            lambda: self.settings, self._info)
         self.get_logger().info(
             f'configured: model {backend.spec.path.name}, backend {backend.name} '
             f'({backend.choice})')
@@ -145,9 +139,9 @@ class FusionNode(LifecycleNode):
         """Subscribe and start the worker."""
         try:
             self._flow = Flow(
-                self._values, self.get_clock(), self._tally, self._voice, self._fuser.work)
+                self.settings, self.get_clock(), self._tally, self._voice, self._fuser.work)
             self._inputs = Inputs(
-                self, lambda: self._values, self._tally, self._voice, self._flow.take,
+                self, lambda: self.settings, self._tally, self._voice, self._flow.take,
                 self._flow.refused, self._renew_pipeline)
             self._reports.activated()
             result = super().on_activate(state)
@@ -229,25 +223,23 @@ class FusionNode(LifecycleNode):
 
     # Changes while running
 
-    def _changed(self, values: Mapping[str, Any], names: Sequence[str]) -> None:
-        groups = {name.partition('.')[0] for name in names}
-        if 'diagnostics' in groups:
-            self._report_timer.timer_period_ns = int(values['diagnostics.period_s'] * 1e9)
-        if self._fuser is not None and any(
-                name.startswith(('registration.', 'thermal.'))
-                and not name.startswith('thermal.freeze_') for name in names):
+    def _changed(self, before: Settings, now: Settings) -> None:
+        if now.diagnostics != before.diagnostics:
+            self._report_timer.timer_period_ns = int(now.diagnostics.period_s * 1e9)
+        if self._fuser is not None and (
+                now.registration != before.registration or now.thermal != before.thermal):
             self._renew_pipeline()
         if self._flow is not None:
-            self._flow.change(values, names)
+            self._flow.change(now)
 
     def _renew_pipeline(self) -> None:
-        """Take over changed calibrations, or other parameters of the pipeline."""
+        """Take over changed calibrations, or other settings of the pipeline."""
         registration = self._fuser.pipeline.registration
-        if self._values['registration.mode'] == 'plane':
+        if self.settings.registration.mode == 'plane':
             infos = {} if self._inputs is None else self._inputs.infos
-            registration = make_registration(self._values, infos)
+            registration = make_registration(self.settings.registration, infos)
         self._fuser.pipeline = make_pipeline(
-            self._backend, self._values, registration=registration, watch_drift=True)
+            self._backend, self.settings, registration=registration, watch_drift=True)
 
     def _info(self, camera: str) -> Any:
         inputs = self._inputs
@@ -280,7 +272,7 @@ class FusionNode(LifecycleNode):
         self._reports.publish(Parts(
             state=state, blocking_error=self._blocking_error, backend=self._backend,
             pipeline=None if self._fuser is None else self._fuser.pipeline,
-            outputs=self._outputs, inputs=self._inputs, flow=self._flow), self._values)
+            outputs=self._outputs, inputs=self._inputs, flow=self._flow), self.settings)
 
 
 def main(args: list[str] | None = None) -> int:

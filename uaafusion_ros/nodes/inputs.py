@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Mapping
 from functools import partial
 import time
 from typing import Any
@@ -21,6 +20,7 @@ from uaafusion_ros.nodes.tally import CAMERAS
 from uaafusion_ros.nodes.tally import Tally
 from uaafusion_ros.nodes.voice import said
 from uaafusion_ros.nodes.voice import Voice
+from uaafusion_ros.settings import Settings
 from uaafusion_ros.stream.timing import RateMeter
 
 # By input.<camera>_transport: type, what image_transport appends to the topic, reader.
@@ -34,18 +34,18 @@ class Inputs:
 
     Each usable image goes to `take(camera, frame)`, each refused one is counted and its reason
     told to `refused(camera, reason)`; `calibrated()` is called when a calibration differs from the
-    one before. `values()` is the parameters' snapshot; `infos` holds the newest calibration by
+    one before. `settings()` are those in use; `infos` holds the newest calibration by
     camera. Used by the executor's thread.
     """
 
     def __init__(
-        self, node: LifecycleNode, values: Callable[[], Mapping[str, Any]], tally: Tally,
+        self, node: LifecycleNode, settings: Callable[[], Settings], tally: Tally,
         voice: Voice, take: Callable[[str, Frame], None], refused: Callable[[str, str], None],
         calibrated: Callable[[], None]
     ) -> None:
         """Subscribe."""
         self._node = node
-        self._values = values
+        self._settings = settings
         self._tally = tally
         self._voice = voice
         self._take = take
@@ -55,9 +55,11 @@ class Inputs:
         self._rates = {camera: RateMeter() for camera in CAMERAS}
         self._readers, self._images, self._subscriptions = {}, {}, []
         self._watches = {camera: qos.SilenceWatch(time.monotonic()) for camera in CAMERAS}
-        profile = qos.profile(values(), 'input')
+        now = settings()
+        profile = qos.profile(now.qos.input_depth, now.qos.input_reliability)
+        transports = {'thermal': now.input.thermal_transport, 'rgb': now.input.rgb_transport}
         for camera in CAMERAS:
-            kind, suffix, make_reader = _TRANSPORTS[values()[f'input.{camera}_transport']]
+            kind, suffix, make_reader = _TRANSPORTS[transports[camera]]
             self._readers[camera] = make_reader()
             # After remapping, as image_transport does it.
             topic = node.resolve_topic_name(f'{camera}/image_raw') + suffix
@@ -76,8 +78,7 @@ class Inputs:
         self._rates[camera].tick(now_ns)
         self._watches[camera].heard(now_ns / 1e9)
         try:
-            frame = self._readers[camera](
-                message, int(self._values()['input.max_megapixels'] * 1e6))
+            frame = self._readers[camera](message, self._settings().input.max_pixels)
         except Exception as error:  # whatever an image provokes, the next deserves its chance
             fault = f'dropped.{camera}.malformed'
             self._voice.error(
@@ -105,7 +106,7 @@ class Inputs:
         """Say why a camera is silent, when that is due."""
         now = time.monotonic()
         for camera, watch in self._watches.items():
-            if watch.due(now, self._values()['input.timeout_s']):
+            if watch.due(now, self._settings().input.timeout_s):
                 # Not through the voice: the watch has a schedule of its own.
                 self._node.get_logger().warning(
                     f'{self._images[camera].topic_name}: no image for '

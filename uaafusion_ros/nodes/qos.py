@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Mapping
 from typing import Any
 
 from rclpy.event_handler import PublisherEventCallbacks
@@ -14,11 +13,10 @@ from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 
 
-def profile(values: Mapping[str, Any], side: str) -> QoSProfile:
-    """Return the profile of `side`, 'input' or 'output'; durability is volatile."""
-    return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST, depth=values[f'qos.{side}_depth'],
-        reliability=ReliabilityPolicy[values[f'qos.{side}_reliability'].upper()])
+def profile(depth: int, reliability: str) -> QoSProfile:
+    """Return the profile of 'reliable' or 'best_effort' images; durability is volatile."""
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth,
+                      reliability=ReliabilityPolicy[reliability.upper()])
 
 
 def input_events(topic: str, warn: Callable[[str], None]) -> SubscriptionEventCallbacks:

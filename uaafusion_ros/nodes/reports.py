@@ -28,6 +28,7 @@ from uaafusion_ros.nodes.tally import Tally
 from uaafusion_ros.nodes.voice import recent
 from uaafusion_ros.nodes.voice import Voice
 from uaafusion_ros.pipeline import FusionPipeline
+from uaafusion_ros.settings import Settings
 from uaafusion_ros.stream.health import Mode
 from uaafusion_ros.stream.skew import Skew
 from uaafusion_ros.stream.timeline import Drop
@@ -75,18 +76,18 @@ class Reports:
         self._active_since = time.monotonic()
         self._info_missed = False
 
-    def publish(self, parts: Parts, values: Mapping[str, Any]) -> None:
-        """Report; `values` are the parameters."""
+    def publish(self, parts: Parts, settings: Settings) -> None:
+        """Report on the node's parts under the settings in use."""
         counts, before = self._tally.snapshot(), self._before
         self._before = counts
         skew = None if parts.flow is None else parts.flow.skew()
         self._publisher.publish(report(
             self._node.get_clock().now().to_msg(), self._node.get_fully_qualified_name(), [
-                self._cameras(parts, values, counts, before, skew),
+                self._cameras(parts, settings, counts, before, skew),
                 self._pairs(parts, counts, before, skew),
                 self._mode(parts, counts),
-                self._engine(parts, values),
-                self._registration(parts, values),
+                self._engine(parts, settings.model.path or settings.model.preset),
+                self._registration(parts, settings.registration.mode),
                 self._thermal(parts),
                 status('latency', self._latencies.values()),
                 status('memory', memory(parts.backend))]))
@@ -95,7 +96,7 @@ class Reports:
             _forget_names()
 
     def _cameras(
-        self, parts: Parts, values: Mapping[str, Any], counts: Mapping[str, int],
+        self, parts: Parts, settings: Settings, counts: Mapping[str, int],
         before: Mapping[str, int], skew: Skew | None
     ) -> DiagnosticStatus:
         shown: dict[str, Any] = {
@@ -106,12 +107,13 @@ class Reports:
                          for camera in CAMERAS)
             silence = {camera: parts.inputs.silence_s(camera) for camera in CAMERAS}
             shown.update((f'silence_s.{camera}', f'{silence[camera]:.2f}') for camera in CAMERAS)
-            silent = [camera for camera in CAMERAS if silence[camera] > values['input.timeout_s']]
+            silent = [camera for camera in CAMERAS
+                      if silence[camera] > settings.input.timeout_s]
             if silent:
                 causes = [f'{camera}: {parts.inputs.cause_of_silence(camera)}'
                           for camera in silent]
                 warnings.append(f'no image from {" and ".join(silent)} ({"; ".join(causes)})')
-            self._watch_info(parts, values)
+            self._watch_info(parts, settings)
         for camera in CAMERAS:
             for reason in _REFUSALS:
                 warnings += recent(f'dropped.{camera}.{reason}', counts, before, self._voice)
@@ -132,10 +134,10 @@ class Reports:
             self._node.get_logger().warning(advice)
         return advice or ''
 
-    def _watch_info(self, parts: Parts, values: Mapping[str, Any]) -> None:
-        camera = values['sync.reference']
+    def _watch_info(self, parts: Parts, settings: Settings) -> None:
+        camera = settings.sync.reference
         if (self._info_missed or camera in parts.inputs.infos
-                or time.monotonic() - self._active_since < values['input.timeout_s']
+                or time.monotonic() - self._active_since < settings.input.timeout_s
                 or INFO not in parts.outputs.wanted()):
             return
         self._info_missed = True
@@ -172,10 +174,10 @@ class Reports:
         degraded = health.mode is not Mode.FUSED or health.rgb_frozen
         return status('mode', shown, warning=text if degraded else '')
 
-    def _engine(self, parts: Parts, values: Mapping[str, Any]) -> DiagnosticStatus:
+    def _engine(self, parts: Parts, model: str) -> DiagnosticStatus:
         backend = parts.backend
         if backend is None:
-            return status('engine', {'backend': '', 'model': _model(values)})
+            return status('engine', {'backend': '', 'model': model})
         for note in backend.take_notes():
             self._node.get_logger().info(note)
         progress, self._progress = self._progress, backend.progress
@@ -184,11 +186,11 @@ class Reports:
         building = (f'building: {backend.progress}; images run on another runtime meanwhile'
                     if backend.progress else '')
         return status('engine', {
-            'backend': backend.name, 'choice': backend.choice, 'model': _model(values),
+            'backend': backend.name, 'choice': backend.choice, 'model': model,
             'progress': backend.progress}, warning=backend.problem or building)
 
-    def _registration(self, parts: Parts, values: Mapping[str, Any]) -> DiagnosticStatus:
-        shown: dict[str, Any] = {'registration': values['registration.mode']}
+    def _registration(self, parts: Parts, mode: str) -> DiagnosticStatus:
+        shown: dict[str, Any] = {'registration': mode}
         if parts.pipeline is None:
             return status('registration', shown)
         drift, warning = parts.pipeline.drift, ''
@@ -245,7 +247,3 @@ def memory(backend: Backend | None) -> dict[str, str]:
         used, total = gpu
         shown.update(gpu_used_mb=f'{used / 1e6:.1f}', gpu_total_mb=f'{total / 1e6:.1f}')
     return shown
-
-
-def _model(values: Mapping[str, Any]) -> str:
-    return values['model.path'] or values['model.preset']

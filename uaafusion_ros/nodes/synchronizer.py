@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 import os
 from types import SimpleNamespace
 from typing import Any
@@ -12,21 +11,22 @@ from uaafusion_ros.frames import Frame
 from uaafusion_ros.frames import FramePair
 from uaafusion_ros.nodes.messages import stamp_from_ns
 from uaafusion_ros.nodes.tally import CAMERAS
+from uaafusion_ros.settings import SyncSettings
 from uaafusion_ros.stream.nearest import Dropped
 from uaafusion_ros.stream.nearest import NearestSynchronizer
 from uaafusion_ros.stream.nearest import Synchronizer
 from uaafusion_ros.stream.timeline import Drop
 
 
-def make_synchronizer(values: Mapping[str, Any], dropped: Dropped) -> Synchronizer:
+def make_synchronizer(settings: SyncSettings, dropped: Dropped) -> Synchronizer:
     """
-    Return the synchronizer that the parameters `values` ask for.
+    Return the synchronizer that the settings ask for.
 
     Raises `DependencyError` when the policy needs message_filters and it is not installed.
     """
-    if values['sync.policy'] == 'nearest':
-        return NearestSynchronizer(values, dropped)
-    return FiltersSynchronizer(values, dropped)
+    if settings.policy == 'nearest':
+        return NearestSynchronizer(settings, dropped)
+    return FiltersSynchronizer(settings, dropped)
 
 
 class FiltersSynchronizer:
@@ -39,22 +39,22 @@ class FiltersSynchronizer:
     pairing accepts differences below, not equal to, the slop.
     """
 
-    def __init__(self, values: Mapping[str, Any], dropped: Dropped) -> None:
+    def __init__(self, settings: SyncSettings, dropped: Dropped) -> None:
         """Raise `DependencyError` when message_filters is not installed."""
-        self._filters = _message_filters(values['sync.policy'])
-        self._values = values
+        self._filters = _message_filters(settings.policy)
+        self._settings = settings
         self._dropped = dropped
         self._start()
 
     def _start(self) -> None:
-        values = self._values
+        settings = self._settings
         self._inputs = {camera: self._filters.SimpleFilter() for camera in CAMERAS}
         inputs = list(self._inputs.values())
-        if values['sync.policy'] == 'exact':
-            self._sync = self._filters.TimeSynchronizer(inputs, values['sync.queue_size'])
+        if settings.policy == 'exact':
+            self._sync = self._filters.TimeSynchronizer(inputs, settings.queue_size)
         else:
             self._sync = self._filters.ApproximateTimeSynchronizer(
-                inputs, values['sync.queue_size'], values['sync.slop_ms'] / 1000.0)
+                inputs, settings.queue_size, settings.slop_ms / 1000.0)
         self._sync.registerCallback(self._found)
         self._pairs: list[FramePair] = []
         self._held = dict.fromkeys(CAMERAS, 0)
@@ -66,7 +66,7 @@ class FiltersSynchronizer:
         """Take a frame; return the pairs it completes."""
         stamp_ns = frame.stamp_ns
         if camera == 'thermal':
-            stamp_ns += round(self._values['sync.thermal_offset_ms'] * 1e6)
+            stamp_ns += round(self._settings.thermal_offset_ms * 1e6)
         if stamp_ns < 0:
             self._dropped(camera, 'negative_stamp', 1)
             return []

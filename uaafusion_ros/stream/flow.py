@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Mapping
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from uaafusion_ros.frames import Frame
 from uaafusion_ros.frames import FramePair
+from uaafusion_ros.settings import FreezeSettings
+from uaafusion_ros.settings import Settings
+from uaafusion_ros.settings import SyncSettings
 from uaafusion_ros.stream.freeze import FreezeDetector
 from uaafusion_ros.stream.health import Health
 from uaafusion_ros.stream.health import HealthMonitor
@@ -54,44 +54,42 @@ class Router:
     `now_ns` is the arrival clock everywhere: integer nanoseconds that never fall. Jobs are
     returned, oldest first, to be done one after the other. For one thread.
 
-    values: the node's parameters by name, replaced by `change`.
-    make: makes the pairing policy of `values`; it may raise.
+    settings: the node's settings, replaced by `change`.
+    make: makes the pairing policy of `settings.sync`; it may raise.
     paired: called with each pair, also with one that is too late to be shown.
     dropped: called with 'thermal', 'rgb' or 'pair', a reason and a count.
     refused: called with a camera, a reason and a sentence, for a frame with an unusable stamp.
     """
 
     def __init__(
-        self, values: Mapping[str, Any],
-        make: Callable[[Mapping[str, Any], Dropped], Synchronizer], now_ns: int, *,
+        self, settings: Settings, make: Callable[[SyncSettings, Dropped], Synchronizer],
+        now_ns: int, *,
         paired: Callable[[FramePair], None], dropped: Dropped,
         refused: Callable[[str, str, str], None],
     ) -> None:
         """Begin to watch the cameras at `now_ns`; raises what `make` raises."""
-        self._values = values
+        self._settings = settings
         self._make = make
         self._paired = paired
         self._dropped = dropped
         self._refused = refused
-        self._synchronizer = make(values, dropped)
-        self._monitor = _monitor(values, now_ns)
-        self._freezes = _freezes(values)
-        self._skew = _skew(values)
+        self._synchronizer = make(settings.sync, dropped)
+        self._monitor = _monitor(settings, now_ns)
+        self._freezes = _freezes(settings.freeze)
+        self._skew = _skew(settings.sync)
 
-    def change(
-        self, values: Mapping[str, Any], names: Sequence[str], now_ns: int
-    ) -> list[Job]:
-        """Take other parameters; only what the changed `names` concern starts anew."""
-        jobs = []
-        if any(name.startswith('sync.') for name in names):
-            synchronizer = self._make(values, self._dropped)
+    def change(self, settings: Settings, now_ns: int) -> list[Job]:
+        """Take other settings; only what a changed section concerns starts anew."""
+        jobs, before = [], self._settings
+        if settings.sync != before.sync:
+            synchronizer = self._make(settings.sync, self._dropped)
             jobs = self.reset(Drop.RESET, now_ns)
-            self._synchronizer, self._skew = synchronizer, _skew(values)
-        if any(name.startswith('mode.') for name in names):
-            self._monitor = _monitor(values, now_ns)
-        if any(name.startswith('thermal.freeze_') for name in names):
-            self._freezes = _freezes(values)
-        self._values = values
+            self._synchronizer, self._skew = synchronizer, _skew(settings.sync)
+        if settings.mode != before.mode:
+            self._monitor = _monitor(settings, now_ns)
+        if settings.freeze != before.freeze:
+            self._freezes = _freezes(settings.freeze)
+        self._settings = settings
         return jobs
 
     def take(self, camera: str, frame: Frame, now_ns: int, clock_ns: int = 0) -> list[Job]:
@@ -101,7 +99,7 @@ class Router:
         `clock_ns` is the clock that the cameras stamp with, 0 where it is not known.
         """
         refused = refusal(
-            frame.stamp_ns, clock_ns, int(self._values['input.max_future_s'] * 1e9))
+            frame.stamp_ns, clock_ns, int(self._settings.input.max_future_s * 1e9))
         if refused is not None:
             reason, why = refused
             self._refused(camera, reason.value, why)
@@ -159,7 +157,7 @@ class Router:
         jobs = []
         for pair in pairs:
             self._paired(pair)
-            self._skew.pair(pair.skew_ns + int(self._values['sync.thermal_offset_ms'] * 1e6))
+            self._skew.pair(pair.skew_ns + int(self._settings.sync.thermal_offset_ms * 1e6))
             if self._monitor.pair(pair.thermal.stamp_ns, pair.rgb.stamp_ns, now_ns):
                 jobs.append(Job(Mode.FUSED, now_ns, pair=pair))
             else:
@@ -167,17 +165,16 @@ class Router:
         return jobs
 
 
-def _monitor(values: Mapping[str, Any], now_ns: int) -> HealthMonitor:
+def _monitor(settings: Settings, now_ns: int) -> HealthMonitor:
     return HealthMonitor(
-        now_ns, timeout_ns=int(values['mode.timeout_s'] * 1e9),
-        recovery_pairs=values['mode.recovery_pairs'], reference=values['sync.reference'])
+        now_ns, timeout_ns=int(settings.mode.timeout_s * 1e9),
+        recovery_pairs=settings.mode.recovery_pairs, reference=settings.sync.reference)
 
 
-def _freezes(values: Mapping[str, Any]) -> dict[str, FreezeDetector]:
+def _freezes(settings: FreezeSettings) -> dict[str, FreezeDetector]:
     return {camera: FreezeDetector(
-        repeats=values['thermal.freeze_repeats'],
-        max_age_ns=int(values['thermal.freeze_age_ms'] * 1e6)) for camera in STREAMS}
+        repeats=settings.repeats, max_age_ns=int(settings.age_ms * 1e6)) for camera in STREAMS}
 
 
-def _skew(values: Mapping[str, Any]) -> SkewMonitor:
-    return SkewMonitor(int(values['sync.slop_ms'] * 1e6))
+def _skew(settings: SyncSettings) -> SkewMonitor:
+    return SkewMonitor(int(settings.slop_ms * 1e6))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Mapping
-from typing import Any
 from typing import Protocol
 
 from uaafusion_ros.frames import Frame
 from uaafusion_ros.frames import FramePair
+from uaafusion_ros.settings import SyncSettings
 from uaafusion_ros.stream.pairing import NearestPairer
 from uaafusion_ros.stream.pairing import Pair
 from uaafusion_ros.stream.timeline import Drop
@@ -46,15 +45,15 @@ class Synchronizer(Protocol):
 class NearestSynchronizer:
     """Pair by the 'nearest' policy: `stream.pairing.NearestPairer`, its drops passed on."""
 
-    def __init__(self, values: Mapping[str, Any], dropped: Dropped) -> None:
-        """Take the slop, the waits and the offset from the parameters `values`."""
-        wait_ns = _ns(values['sync.max_wait_ms'])
+    def __init__(self, settings: SyncSettings, dropped: Dropped) -> None:
+        """Take the slop, the waits and the offset from the settings."""
+        wait_ns = _ns(settings.max_wait_ms)
         self._dropped = dropped
         self._told_jumps = 0
         self._pairer: NearestPairer[Frame] = NearestPairer(
-            slop_ns=_ns(values['sync.slop_ms']), max_wait_ns=wait_ns,
-            queue_size=values['sync.queue_size'], reference=values['sync.reference'],
-            thermal_offset_ns=_ns(values['sync.thermal_offset_ms']),
+            slop_ns=_ns(settings.slop_ms), max_wait_ns=wait_ns,
+            queue_size=settings.queue_size, reference=settings.reference,
+            thermal_offset_ns=_ns(settings.thermal_offset_ms),
             max_hold_ns=max(wait_ns, _LEAST_HOLD_NS))
         self._told = self._pairer.stats.dropped
         self._told_total = 0

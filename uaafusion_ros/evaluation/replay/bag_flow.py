@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterator
-from collections.abc import Mapping
 import time
-from typing import Any
 
 from uaafusion_ros.errors import UaafusionError
 from uaafusion_ros.evaluation.bag_source import BagSource
@@ -17,6 +15,7 @@ from uaafusion_ros.evaluation.bags import RawMessage
 from uaafusion_ros.evaluation.replay.labels import LabelBook
 from uaafusion_ros.evaluation.topics import Choice
 from uaafusion_ros.frames import Frame
+from uaafusion_ros.settings import Settings
 from uaafusion_ros.stream.flow import Job
 from uaafusion_ros.stream.flow import Router
 from uaafusion_ros.stream.nearest import NearestSynchronizer
@@ -37,11 +36,11 @@ class BagFlow:
     `took_ms` the time spent since it was last emptied, by 'read' and 'pair'.
     """
 
-    def __init__(self, source: BagSource, choice: Choice, values: Mapping[str, Any],
+    def __init__(self, source: BagSource, choice: Choice, settings: Settings,
                  labels: LabelBook, heard: Callable[[str], None]) -> None:
-        """`values` are the node's settings; `heard(camera)` is called for each of its images."""
+        """`settings` are the node's; `heard(camera)` is called for each of its images."""
         self._source = source
-        self._values = values
+        self._settings = settings
         self._router: Router | None = None  # made when the first image says what time it is
         self._labels = labels
         self._heard = heard
@@ -94,7 +93,7 @@ class BagFlow:
         if self._router is None:
             self._now_ns = now_ns
             self._router = Router(
-                self._values, NearestSynchronizer, now_ns,
+                self._settings, NearestSynchronizer, now_ns,
                 paired=lambda pair: self._count('paired'), dropped=self._drop,
                 refused=lambda camera, reason, why: self._drop(camera, reason, 1))
         jobs = []
@@ -122,8 +121,7 @@ class BagFlow:
             self._count(f'received.{camera}')
             self._heard(camera)
         try:
-            frame = frame_of(message, int(self._values['input.max_megapixels'] * 1e6),
-                             unpack=camera is None)
+            frame = frame_of(message, self._settings.input.max_pixels, unpack=camera is None)
         except UaafusionError as error:
             if camera:
                 self._drop(camera, 'malformed', 1)

@@ -81,7 +81,7 @@ def fingerprint(options: ReplayOptions) -> dict[str, Any]:
 
     Raises ParameterError and EngineError.
     """
-    values = options.settings()
+    values = options.settings().values()
     path = values.pop('model.path')
     _, model = models.load(
         *((Path(path), None) if path else models.shipped(values['model.preset'])))
@@ -224,6 +224,5 @@ def _for_workers(options: ReplayOptions) -> ReplayOptions:
     """Workers may have another working directory, and no terminal."""
     paths = {name: getattr(options, name).resolve() for name in ('config', 'thresholds', 'model')
              if getattr(options, name)}
-    threads = options.settings()['engine.threads'] or THREADS
+    threads = options.settings().engine.threads or THREADS
     return changed(options, **paths, threads=threads, quiet=True)
-

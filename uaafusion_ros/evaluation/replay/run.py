@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ from tqdm import tqdm
 
 from uaafusion_ros import __version__
 from uaafusion_ros.engine.backend import Backend
-from uaafusion_ros.engine.backend import load_backend
 from uaafusion_ros.errors import BagError
 from uaafusion_ros.errors import ParameterError
 from uaafusion_ros.evaluation.bag_source import BagSource
@@ -27,7 +25,6 @@ from uaafusion_ros.evaluation.replay.measuring import Measurer
 from uaafusion_ros.evaluation.replay.outputs import write_outputs
 from uaafusion_ros.evaluation.replay.recording import Recording
 from uaafusion_ros.evaluation.replay.settings import described
-from uaafusion_ros.evaluation.replay.settings import plane_registration
 from uaafusion_ros.evaluation.replay.settings import read_settings
 from uaafusion_ros.evaluation.replay.settings import sha256_of
 from uaafusion_ros.evaluation.replay.settings import shipped_precision
@@ -38,8 +35,11 @@ from uaafusion_ros.evaluation.topics import choose
 from uaafusion_ros.evaluation.topics import ROLES
 from uaafusion_ros.frames import Frame
 from uaafusion_ros.frames import FusionResult
+from uaafusion_ros.imaging.registration import load
 from uaafusion_ros.pipeline import FusionPipeline
+from uaafusion_ros.pipeline import make_backend
 from uaafusion_ros.pipeline import make_pipeline
+from uaafusion_ros.settings import Settings
 from uaafusion_ros.stream.flow import Job
 
 SCHEMA = 1
@@ -78,8 +78,8 @@ class ReplayOptions:
             if value is not None and value < 1:
                 raise ParameterError(f'{name} is {value}, accepted is 1 or more')
 
-    def settings(self) -> dict[str, Any]:
-        """Return every setting by name: the node's parameters and, as replay.*, what is here."""
+    def settings(self) -> Settings:
+        """Return the node's settings: those of the file, and what overrides them here."""
         overrides = {'model.preset': self.preset, 'engine.backend': self.backend,
                      'engine.threads': self.threads,
                      'model.path': str(self.model) if self.model else None}
@@ -102,7 +102,7 @@ def replay(bag: Path, out: Path, options: ReplayOptions = ReplayOptions()) -> di
     where nothing could be fused (saying how much was read), ParameterError for a setting,
     EngineError for a model, OSError where results cannot be written.
     """
-    values = options.settings()
+    settings = options.settings()
     rules = thresholds.read_rules(options.thresholds) if options.thresholds else []
     source = BagSource(bag)
     choice = _choice(source, options)
@@ -111,20 +111,20 @@ def replay(bag: Path, out: Path, options: ReplayOptions = ReplayOptions()) -> di
     folder = Path(out) / source.name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / 'metrics.json').unlink(missing_ok=True)
-    with closing(_load(values, options.recorded)) as backend:
+    with closing(_load(settings, options.recorded)) as backend:
         tap = Tap(backend)
         labels = LabelBook(backend.spec.classes)
         stopwatch = Stopwatch()
-        measurer = Measurer(tap, labels, options.metrics_every, values['overlay.alpha'])
+        measurer = Measurer(tap, labels, options.metrics_every, settings.overlay.alpha)
         with Recording(folder / 'output.mcap') as recording, _bar(source, choice, options) as bar:
-            flow = BagFlow(source, choice, values, labels,
-                           lambda camera: bar.update(camera == values['sync.reference']))
-            run = _Run(flow, values, tap, measurer, recording, stopwatch)
+            flow = BagFlow(source, choice, settings, labels,
+                           lambda camera: bar.update(camera == settings.sync.reference))
+            run = _Run(flow, settings, tap, measurer, recording, stopwatch)
             run.fuse_all(options)
             if not measurer.frames:
                 raise BagError(_nothing(source, flow, run))
-        settings = {**described(values), 'replay.every': options.every,
-                    'replay.limit': options.limit, 'replay.metrics_every': options.metrics_every}
+        values = {**described(settings), 'replay.every': options.every,
+                  'replay.limit': options.limit, 'replay.metrics_every': options.metrics_every}
         samples, groups = measurer.samples.result()
         metrics = {
             'schema': SCHEMA,
@@ -134,8 +134,8 @@ def replay(bag: Path, out: Path, options: ReplayOptions = ReplayOptions()) -> di
             'verdict': 'none',
             'inputs': {
                 'bag': vars(source.identity()),
-                'model': _model(tap, values),
-                'config': {'sha256': sha256_of(settings), 'values': settings},
+                'model': _model(tap, settings),
+                'config': {'sha256': sha256_of(values), 'values': values},
                 'topics': {role: getattr(choice, role) for role in ROLES}},
             'checks': [],
             'counts': {**flow.counts, **run.counts,
@@ -157,13 +157,13 @@ def replay(bag: Path, out: Path, options: ReplayOptions = ReplayOptions()) -> di
 class _Run:
     """The loop over what the bag gives, and what it counts."""
 
-    def __init__(self, flow: BagFlow, values: Mapping[str, Any], tap: Tap, measurer: Measurer,
+    def __init__(self, flow: BagFlow, settings: Settings, tap: Tap, measurer: Measurer,
                  recording: Recording, stopwatch: Stopwatch) -> None:
         self._flow = flow
-        self._values = values
+        self._settings = settings
         # Mode plane has to wait for both calibrations.
-        plane = values['registration.mode'] == 'plane'
-        self._pipeline: FusionPipeline | None = None if plane else make_pipeline(tap, values)
+        plane = settings.registration.mode == 'plane'
+        self._pipeline: FusionPipeline | None = None if plane else make_pipeline(tap, settings)
         self._tap = tap
         self._measurer = measurer
         self._recording = recording
@@ -176,7 +176,7 @@ class _Run:
     def fuse_all(self, options: ReplayOptions) -> None:
         """Fuse pair after pair until the bag or the limit ends."""
         for number, job in enumerate(self._flow.jobs()):
-            reference = job.reference(self._values['sync.reference'])
+            reference = job.reference(self._settings.sync.reference)
             for stage in ('read', 'pair'):
                 self._stopwatch.add(stage, self._flow.took_ms.pop(stage, 0.0))
             if number % options.every:
@@ -204,14 +204,14 @@ class _Run:
         with self._stopwatch.timed('measure'):
             overlay = self._measurer.measure(job, reference, result)
         with self._stopwatch.timed('write'):
-            camera = job.camera or self._values['sync.reference']
+            camera = job.camera or self._settings.sync.reference
             self._recording.add(reference, result, overlay, self._flow.infos.get(camera))
 
     def _process(self, job: Job) -> FusionResult:
         if self._pipeline is None:
             infos = {camera: camera_info_of(data) for camera, data in self._flow.infos.items()}
             self._pipeline = make_pipeline(
-                self._tap, self._values, registration=plane_registration(self._values, infos))
+                self._tap, self._settings, registration=load(self._settings.registration, infos))
         if job.pair:
             return self._pipeline.process(job.pair)
         return self._pipeline.process_alone(job.camera, job.frame)
@@ -227,14 +227,11 @@ def _choice(source: BagSource, options: ReplayOptions) -> Choice:
                        ) from None
 
 
-def _load(values: Mapping[str, Any], recorded: Path | None) -> Backend:
-    model = Path(values['model.path']) if values['model.path'] else None
+def _load(settings: Settings, recorded: Path | None) -> Backend:
     if recorded:
-        return RecordedBackend(recorded, model, values['model.preset'])
-    return load_backend(model=model, preset=values['model.preset'],
-                        backend=values['engine.backend'], threads=values['engine.threads'],
-                        cache=Path(values['engine.cache']) if values['engine.cache'] else None,
-                        precision=values['engine.precision'])
+        model = settings.model
+        return RecordedBackend(recorded, Path(model.path) if model.path else None, model.preset)
+    return make_backend(settings)
 
 
 def _bar(source: BagSource, choice: Choice, options: ReplayOptions) -> tqdm:
@@ -242,11 +239,11 @@ def _bar(source: BagSource, choice: Choice, options: ReplayOptions) -> tqdm:
     return tqdm(total=total, desc=source.name, unit='frame', disable=options.quiet)
 
 
-def _model(tap: Tap, values: Mapping[str, Any]) -> dict[str, str]:
+def _model(tap: Tap, settings: Settings) -> dict[str, str]:
     spec, engine = tap.spec, _names(tap)
     precision = shipped_precision(spec.sha256)
     if 'tensorrt' in engine:  # the others compute in what the file holds
-        precision = values['engine.precision']
+        precision = settings.engine.precision
     return {'preset': spec.preset, 'file': spec.path.name, 'sha256': spec.sha256,
             'precision': precision, 'backend': engine}
 
