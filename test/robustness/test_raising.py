@@ -71,7 +71,7 @@ def backend() -> FaultyBackend:
 def node(backend: FaultyBackend, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Return an active node whose fused image is always wanted, and heard by `node.sent`."""
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    monkeypatch.setattr(fusion_node, 'load_backend', lambda **_: backend)
+    monkeypatch.setattr(fusion_node, 'make_backend', lambda settings: backend)
     context = Context()
     rclpy.init(context=context, domain_id=free_domain())
     node = fusion_node.FusionNode(context=context)
