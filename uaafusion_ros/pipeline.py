@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from uaafusion_ros.engine.backend import Backend
+from uaafusion_ros.engine.contract import Backend
 from uaafusion_ros.frames import Frame
 from uaafusion_ros.frames import FramePair
 from uaafusion_ros.frames import FusionResult

@@ -19,8 +19,8 @@ from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 
 from uaafusion_ros.demo.processes import free_domain  # noqa: E402
-from uaafusion_ros.engine.backend import Backend  # noqa: E402
-from uaafusion_ros.engine.models import ModelSpec  # noqa: E402
+from uaafusion_ros.engine.contract import Backend  # noqa: E402
+from uaafusion_ros.engine.contract import ModelSpec  # noqa: E402
 from uaafusion_ros.nodes import fusion_node  # noqa: E402
 from uaafusion_ros.parameters.row import Row  # noqa: E402
 from uaafusion_ros.parameters.table import TABLE  # noqa: E402

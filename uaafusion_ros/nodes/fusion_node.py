@@ -17,7 +17,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn
 
-from uaafusion_ros.engine.backend import load_backend
+from uaafusion_ros.engine.loading import load_backend
 from uaafusion_ros.errors import UaafusionError
 from uaafusion_ros.nodes import process
 from uaafusion_ros.nodes.diagnostics import Latencies

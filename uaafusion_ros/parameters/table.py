@@ -7,6 +7,7 @@ import difflib
 from types import MappingProxyType
 from typing import Any
 
+from uaafusion_ros.engine.loading import NODE_NAMES
 from uaafusion_ros.errors import ParameterError
 from uaafusion_ros.parameters.row import Row
 
@@ -20,9 +21,8 @@ TABLE = (
         'ONNX model to load instead of a shipped one; empty loads the preset.',
         change='unconfigured'),
     Row('engine.backend', 'string', 'auto',
-        'Runtime; auto takes TensorRT where there is a GPU for it, else OpenVINO where it is '
-        'installed, else ONNX Runtime.',
-        choices=('auto', 'tensorrt', 'openvino', 'onnxruntime'), change='unconfigured'),
+        'Runtime; auto takes the first of these that is installed and finds what it runs on.',
+        choices=NODE_NAMES, change='unconfigured'),
     Row('engine.precision', 'string', 'fp16', 'What TensorRT computes in.',
         choices=('fp16', 'fp32'), change='unconfigured'),
     Row('engine.cache', 'string', '',

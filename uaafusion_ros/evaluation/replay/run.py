@@ -12,8 +12,8 @@ from typing import Any
 from tqdm import tqdm
 
 from uaafusion_ros import __version__
-from uaafusion_ros.engine.backend import Backend
-from uaafusion_ros.engine.backend import load_backend
+from uaafusion_ros.engine.contract import Backend
+from uaafusion_ros.engine.loading import load_backend
 from uaafusion_ros.errors import BagError
 from uaafusion_ros.errors import ParameterError
 from uaafusion_ros.evaluation.bag_source import BagSource

@@ -10,8 +10,8 @@ import time
 
 import numpy as np
 
-from uaafusion_ros.engine.backend import Backend
-from uaafusion_ros.engine.backend import Progress
+from uaafusion_ros.engine.contract import Backend
+from uaafusion_ros.engine.contract import Progress
 from uaafusion_ros.errors import EngineError
 
 # Seconds to the next try: doubled with every failure.
@@ -21,7 +21,7 @@ LAST_RETRY_S = 600.0
 CLOSE_S = 10.0
 
 
-class Resilient(Backend):
+class FailoverBackend(Backend):
     """
     Runs on `primary`, and on a spare while that is being prepared or has failed.
 

@@ -1,26 +1,20 @@
 """Every runtime keeps the same contract, on the shipped model and real images."""
 
 from pathlib import Path
-import subprocess
-import sys
 
 import cv2
 import numpy as np
 import pytest
 
 import uaafusion_ros
-from uaafusion_ros.engine import backend as choice
-from uaafusion_ros.engine.backend import Backend
-from uaafusion_ros.engine.backend import BACKENDS
-from uaafusion_ros.engine.backend import load_backend
-from uaafusion_ros.engine.probe import Gpu
-from uaafusion_ros.engine.probe import Probe
-from uaafusion_ros.engine.sizes import PerSize
+from uaafusion_ros.engine.contract import PerSize
+from uaafusion_ros.engine.loading import load_backend
+from uaafusion_ros.engine.loading import PROCESSOR
 from uaafusion_ros.errors import EngineError
 from uaafusion_ros.imaging.buffers import message_data
 
 TNO = Path(uaafusion_ros.__file__).parent / 'demo' / 'tno'
-NAMES = [row[0] for row in BACKENDS]
+NAMES = [row.name for row in PROCESSOR]
 
 
 def pair(stem='16'):
@@ -111,122 +105,6 @@ def test_runtimes_agree():
         a, b = first.infer(rgb, thermal), second.infer(rgb, thermal)
         assert np.abs(a.fused.astype(int) - b.fused).max() <= 2
         assert (a.mask == b.mask).mean() >= 0.995
-
-
-@pytest.fixture
-def no_gpu(monkeypatch):
-    monkeypatch.setattr(choice, 'probe', lambda: Probe(None, 'no NVIDIA driver is installed'))
-
-
-@pytest.fixture
-def gpu(monkeypatch):
-    monkeypatch.setattr(choice, 'probe', lambda: Probe(Gpu('Orin', (8, 7), True, (12, 6))))
-
-
-def test_auto_without_a_gpu_takes_openvino_and_says_why(no_gpu):
-    pytest.importorskip('openvino')
-    loaded = load_backend()
-    assert loaded.name.startswith('openvino ')
-    assert loaded.choice == 'no TensorRT: no NVIDIA driver is installed'
-
-
-def test_auto_without_openvino_takes_onnxruntime_and_says_why(monkeypatch, no_gpu):
-    present = choice.find_spec
-    monkeypatch.setattr(
-        choice, 'find_spec', lambda name: None if name == 'openvino' else present(name))
-    loaded = load_backend()
-    assert loaded.name.startswith('onnxruntime ')
-    assert 'openvino, which is not installed: pip install openvino' in loaded.choice
-    with pytest.raises(EngineError, match='pip install openvino'):
-        load_backend(backend='openvino')
-
-
-class FakeTensorRT(Backend):
-    """Where the real one would be loaded; fails when it is prepared."""
-
-    def __init__(self, data, spec, gpu, cache, precision):
-        super().__init__(spec, f'tensorrt {precision} {cache}')
-
-    def ready(self, height, width):
-        return False
-
-    def prepare(self, height, width, progress=None):
-        assert progress('kernels', 0.5)
-        raise EngineError('out of memory')
-
-    def _run(self, rgb, thermal):
-        raise AssertionError('ran unprepared')
-
-    def close(self):
-        pass
-
-
-@pytest.mark.parametrize('asked,said', [('auto', 'on Orin'), ('tensorrt', 'asked for')])
-def test_tensorrt_is_taken_where_there_is_a_gpu_and_the_processor_stands_in(
-        monkeypatch, gpu, asked, said):
-    from uaafusion_ros.engine.tensorrt import backend as tensorrt
-    monkeypatch.setattr(tensorrt, 'load', FakeTensorRT)
-    told = []
-    loaded = load_backend(backend=asked, cache=Path('engines'), precision='fp32',
-                          progress=lambda *args: told.append(args) or True)
-    assert (loaded.name, loaded.choice) == ('tensorrt fp32 engines', said)
-    with pytest.raises(EngineError, match='failed: out of memory; running on the processor'):
-        loaded.prepare(32, 32, lambda phase, share: True)
-    assert told == []
-    assert loaded.infer(*pair()).mask.shape == pair()[1].shape
-    assert not loaded.name.startswith('tensorrt')
-    loaded.close()
-
-
-def test_tensorrt_that_is_not_installed_is_passed_over(monkeypatch, gpu):
-    from uaafusion_ros.engine.tensorrt import backend as tensorrt
-
-    def load(*args):
-        raise EngineError('the Python package tensorrt is not installed')
-
-    monkeypatch.setattr(tensorrt, 'load', load)
-    assert 'no TensorRT: the Python package tensorrt is not' in load_backend().choice
-    with pytest.raises(EngineError, match="'tensorrt' cannot run here: the Python package"):
-        load_backend(backend='tensorrt')
-
-
-def test_auto_passes_over_a_runtime_that_does_not_import(monkeypatch, no_gpu):
-    def broken(name):
-        if 'openvino' in name:
-            raise ImportError('libtbb.so.12: cannot open shared object file')
-        return import_module(name)
-
-    import_module = choice.import_module
-    monkeypatch.setattr(choice, 'import_module', broken)
-    monkeypatch.setattr(choice, 'find_spec', lambda name: name)
-    assert 'cannot be imported (libtbb.so.12' in load_backend().choice
-    with pytest.raises(EngineError, match='install it again: pip install openvino'):
-        load_backend(backend='openvino')
-
-
-def test_tensorrt_without_a_gpu_ends_in_one_line_and_imports_nothing_of_it():
-    code = ('import sys\n'
-            'from uaafusion_ros.engine import backend\n'
-            'from uaafusion_ros.engine.probe import Probe\n'
-            "backend.probe = lambda: Probe(None, 'no NVIDIA driver is installed')\n"
-            "backend.load_backend().close()\n"
-            "try:\n    backend.load_backend(backend='tensorrt')\n"
-            'except Exception as error:\n    print(type(error).__name__, error)\n'
-            "print([m for m in sys.modules if m.startswith(('cuda', 'tensorrt', 'torch'))])")
-    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
-    assert done.stdout.splitlines() == [
-        "EngineError backend 'tensorrt' cannot run here: no NVIDIA driver is installed; set "
-        'engine.backend to auto, openvino or onnxruntime', '[]'], done.stderr
-
-
-def test_unknown_backend_names_the_known():
-    with pytest.raises(EngineError, match="'cuda' is unknown; known: auto, tensorrt, openvino, "):
-        load_backend(backend='cuda')
-
-
-def test_torch_asks_for_a_checkpoint():
-    with pytest.raises(EngineError, match="'fast' .* not shipped.*path of a .safetensors"):
-        load_backend(backend='torch')
 
 
 def test_a_size_is_prepared_ahead(backend):
