@@ -67,16 +67,13 @@ class Api:
         return f'{self.flavour} {".".join(map(str, self.version))}'
 
 
-def find_module(flavour: str = 'auto') -> tuple[ModuleType, str]:
+def load(flavour: str = 'auto') -> Api:
     """
-    Import a TensorRT; returns (module, flavour).
+    Import a TensorRT and describe it.
 
     flavour: 'auto' (the first of FLAVOURS that imports) or one of them. Importing loads NVIDIA's
     libraries but touches no GPU. Raises EngineError saying why none could be imported.
     """
-    if flavour not in ('auto', *FLAVOURS):
-        raise EngineError(f"TensorRT flavour '{flavour}' is unknown; known: auto, "
-                          f'{", ".join(FLAVOURS)}')
     reasons = []
     for name in FLAVOURS if flavour == 'auto' else (flavour,):
         spec = find_spec(name)
@@ -85,9 +82,11 @@ def find_module(flavour: str = 'auto') -> tuple[ModuleType, str]:
             reasons.append(f'the Python package {name} is not installed')
             continue
         try:
-            return import_module(name), name
+            module = import_module(name)
         except Exception as error:  # placeholders and half installations fail in their own ways
             reasons.append(f'{name} cannot be imported ({_first_line(error)})')
+        else:
+            return describe(module, name)
     raise EngineError(f'{", ".join(reasons)}; {INSTALL}')
 
 
@@ -111,11 +110,6 @@ def describe(module: ModuleType, flavour: str) -> Api:
         capabilities=hasattr(module, 'ComputeCapability'),
         # RTX has the name but ignores it.
         timing_cache=flavour == 'tensorrt' and hasattr(module, 'ITimingCache'))
-
-
-def load(flavour: str = 'auto') -> Api:
-    """Import a TensorRT and describe it; raises EngineError."""
-    return describe(*find_module(flavour))
 
 
 def forget_frames(error: BaseException) -> None:

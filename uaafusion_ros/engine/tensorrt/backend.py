@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,10 @@ from uaafusion_ros.engine.contract import PerSize
 from uaafusion_ros.engine.contract import Progress
 from uaafusion_ros.engine.gpu import Gpu
 from uaafusion_ros.engine.tensorrt import api as apis
-from uaafusion_ros.engine.tensorrt import builder
 from uaafusion_ros.engine.tensorrt import cuda as cudas
 from uaafusion_ros.engine.tensorrt import gate
 from uaafusion_ros.engine.tensorrt.api import Api
+from uaafusion_ros.engine.tensorrt.builder import build
 from uaafusion_ros.engine.tensorrt.builder import BuildOptions
 from uaafusion_ros.engine.tensorrt.builder import Built
 from uaafusion_ros.engine.tensorrt.builder import PRECISIONS
@@ -46,21 +47,15 @@ def load(data: bytes, spec: ModelSpec, gpu: Gpu, folder: Path | None,
     """
     if precision not in PRECISIONS:
         raise EngineError(f"precision '{precision}' is unknown; known: {', '.join(PRECISIONS)}")
+    from uaafusion_ros.engine.onnxruntime_backend import ONNXRuntimeBackend
+
     api = apis.load()
     if api.capabilities and gpu.architecture not in api.module.ComputeCapability.__members__:
         raise EngineError(f'{api.name} does not serve the {gpu.name} (compute capability '
                           f'{gpu.capability[0]}.{gpu.capability[1]}); install tensorrt')
-    cuda = Cuda(cudas.load())
-
-    def build(options: BuildOptions, progress: Progress, timing: bytes) -> Built:
-        return builder.build(api, data, options, progress, timing)
-
-    def reference() -> Backend:
-        from uaafusion_ros.engine.onnxruntime_backend import ONNXRuntimeBackend
-        return ONNXRuntimeBackend(data, spec, 0)
-
-    return TensorRTBackend(spec, api, cuda, gpu, EngineCache(folder or default_folder()),
-                           precision, build, reference)
+    return TensorRTBackend(
+        spec, api, Cuda(cudas.load()), gpu, EngineCache(folder or default_folder()), precision,
+        partial(build, api, data), partial(ONNXRuntimeBackend, data, spec, 0))
 
 
 class TensorRTBackend(Backend):
@@ -131,7 +126,7 @@ class TensorRTBackend(Backend):
         key = engine_key(self._api, self.spec, options, self._gpu)
         fresh: list[bytes] = []
 
-        def build() -> bytes:
+        def build_now() -> bytes:
             built = self._build(options, self._progress, self._cache.timing(key))
             if built.timing:
                 self._cache.keep_timing(key, built.timing)
@@ -139,7 +134,7 @@ class TensorRTBackend(Backend):
             return built.engine
 
         cached = self._cache.get_or_build(
-            key, build, self._note, lambda: self._progress('waiting for another process', 0.0))
+            key, build_now, self._note, lambda: self._progress('waiting for another process', 0.0))
         try:
             session = Session(self._api, self._cuda, cached.engine, *options.size)
         except EngineRefused as error:
@@ -148,7 +143,7 @@ class TensorRTBackend(Backend):
             # Such as after a change of the driver, which no key knows.
             self._note(f'{error}; building one that lasts until the node ends; to be rid of this, '
                        f'remove {self._cache.folder}')
-            cached = Cached(build(), 'built')
+            cached = Cached(build_now(), 'built')
             session = Session(self._api, self._cuda, cached.engine, *options.size)
         try:
             if cached.verdict is not None:
