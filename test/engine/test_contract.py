@@ -92,6 +92,8 @@ def test_wrong_images_are_refused_with_both_shapes(backend, rgb, thermal):
 @pytest.mark.slow
 def test_runtimes_agree(backend):
     """Each is within 2/255 of ONNX Runtime, and at least 99.5 % of the labels are equal."""
+    if backend.name.startswith('onnxruntime'):
+        pytest.skip('the reference')
     reference = load_backend(backend='onnxruntime')
     rng = np.random.default_rng(0)
     shape = (256, 320)

@@ -99,9 +99,8 @@ def _build_for(capability: str, options: Namespace, data: bytes, spec: Any, cach
     start = time.monotonic()
     title = f'{wish.resolution} {wish.precision} {capability}'
     with _bar(title) as (progress, say):
-        engine, origin = cache.get_or_build(
-            key, lambda: build(trt, data, wish, progress).engine, say)
-    print(f'{title}: {origin}; {len(engine) / 1e6:.1f} MB, '
+        cached = cache.get_or_build(key, lambda: build(trt, data, wish, progress).engine, say)
+    print(f'{title}: {cached.origin}; {len(cached.engine) / 1e6:.1f} MB, '
           f'{time.monotonic() - start:.1f} s; it is checked when a GPU first loads it')
 
 

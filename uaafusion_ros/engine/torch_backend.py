@@ -37,58 +37,80 @@ PRECISIONS = ('bf16', 'fp32')
 WARM_UP = 5
 
 
-class ExactNetwork(nn.Module):
-    """A preset whose attribution needs autograd, with the signature of UAAFusion."""
-
-    multiple = UAAFusion.multiple
-
-    def __init__(self, spec: Preset) -> None:
-        super().__init__()
-        self.spec = spec
-        self.fusion = make_fusion(spec)
-        self.segmenter = make_segmenter(spec)
-
-    def forward(self, thermal: Tensor, luma: Tensor,
-                chroma: Tensor) -> tuple[Prediction, Tensor]:
-        """Return the fusion and the class logits (B, C, H, W) of the fused image."""
-        found = fuse_exactly(self.spec, self.fusion, self.segmenter, thermal, luma, chroma)
-        fused = found.iterates[-1].clamp(0, 1)
-        cells = self.fusion.cells(found.w_thermal)
-        # Without maps where a hook has replaced the attention.
-        maps = torch.cat((cells[:, :0], *found.attention[1:]), dim=1)
-        attribution = Attribution(found.thermal, found.luma, found.w_thermal, cells, maps)
-        return (Prediction(fused, found.iterates, attribution),
-                self.segmenter(fused, chroma))
-
-
-def make_network(spec: Preset) -> UAAFusion | ExactNetwork:
-    """Return the network of a preset with fresh weights, whichever its attribution."""
-    return ExactNetwork(spec) if spec.attribution == 'exact' else UAAFusion(spec)
-
-
-def deployed(network: UAAFusion | ExactNetwork, device: torch.device,
-             precision: str) -> Deployed:
+def load(path: Path, device: str = '', precision: str = '',
+         pinned: str | None = None) -> TorchBackend:
     """
-    Return bytes in, bytes out on a device, for inference; `network` is moved and converted.
+    Return PyTorch for a checkpoint of a whole network, as `python -m train` writes it.
 
-    precision: 'bf16' computes convolutions in bfloat16, 'fp32' in float32, which a GPU rounds to
-    TF32 as PyTorch does by default. Raises EngineError for bf16 with exact attribution, whose
-    derivatives are taken in float32.
+    device: 'cuda' or 'cpu', '' = a GPU where PyTorch sees one. precision: 'bf16' or 'fp32', '' =
+    bf16 on a GPU where the preset allows it. Raises what `read` raises, or EngineError.
     """
-    if precision not in PRECISIONS:
-        raise EngineError(f"precision '{precision}' is unknown to PyTorch's backend; known: "
-                          f'{", ".join(PRECISIONS)}')
-    if precision == 'bf16' and isinstance(network, ExactNetwork):
-        raise EngineError(f"preset '{network.spec.name}' takes derivatives, which bfloat16 is too "
-                          'coarse for; use precision fp32')
-    network = network.eval().requires_grad_(False).to(
-        device, memory_format=torch.channels_last)
-    if precision == 'bf16':
-        # What autocast would do in every run, and in every replay of a graph.
-        for module in network.modules():
-            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-                module.bfloat16()
-    return Deployed(network)
+    network, spec = read(path, pinned)
+    where = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    half = where.type == 'cuda' and not isinstance(network, ExactNetwork)
+    return TorchBackend(network, spec, where, precision or ('bf16' if half else 'fp32'))
+
+
+def read(path: Path, pinned: str | None = None) -> tuple[UAAFusion | ExactNetwork, ModelSpec]:
+    """
+    Return the network of a checkpoint of the phases 'joint' or 'exact' and its description.
+
+    It is as it was trained: without the correction of class priors that the export makes, so rare
+    classes spill over. Raises CheckpointError, or ModelFileError where the file is missing or not
+    of the `pinned` sha256.
+    """
+    _, digest = intact(path, pinned)
+    tensors, meta = checkpoint.load(path)
+    if meta.get('part') not in WHOLE:
+        raise CheckpointError(f"{path}: holds a '{meta.get('part')}', not a whole network; give "
+                              "the best.safetensors of a run of the phase 'joint' or 'exact'")
+    network = make_network(preset(meta['preset']))
+    checkpoint.put(network, tensors, path, meta['preset'])
+    return network.eval().requires_grad_(False), _described(path, digest, network, meta)
+
+
+def explain(network: UAAFusion | ExactNetwork, rgb: np.ndarray,
+            thermal: np.ndarray) -> Explanation:
+    """
+    Run a network on the processor; return its outputs and what led to them.
+
+    rgb: uint8 HxWx3; thermal: uint8 HxW; H and W fit the network's multiple. With exact
+    attribution VGA images take a minute.
+    """
+    # Not inference_mode: exact attribution takes derivatives inside.
+    with torch.no_grad():
+        found = deployed(network, torch.device('cpu'), 'fp32').explained(
+            torch.from_numpy(rgb), torch.from_numpy(thermal))
+    fused, mask, confidence, by_thermal, by_rgb, weight, maps, *iterates = (
+        tensor.numpy() for tensor in found)
+    return Explanation(
+        EngineOutput(fused, mask, confidence), by_thermal[0], by_rgb[0], weight[0, 0], maps[0],
+        np.stack([image[0, 0] for image in iterates]))
+
+
+class TorchBackend(Backend):
+    """Runs a network of this package on PyTorch, channels last."""
+
+    def __init__(self, network: UAAFusion | ExactNetwork, spec: ModelSpec, device: torch.device,
+                 precision: str) -> None:
+        super().__init__(spec, f'torch {torch.__version__} on {_device_name(device)}, {precision}')
+        self.choice = 'asked for'
+        module = deployed(network, device, precision)
+
+        def opened(height: int, width: int) -> TorchSession:
+            session = TorchSession(module, height, width, device, precision)
+            if session.no_graph:
+                self._note(f'no CUDA graph: {session.no_graph}')
+            return session
+
+        self._sessions = PerSize(opened)
+
+    def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> list[np.ndarray]:
+        return self._sessions.get(*thermal.shape).run(rgb, thermal)
+
+    def close(self) -> None:
+        """Free the buffers and recorded graphs."""
+        self._sessions.clear()
 
 
 class TorchSession:
@@ -175,6 +197,60 @@ class TorchSession:
             result.copy_(output, non_blocking=True)
 
 
+def deployed(network: UAAFusion | ExactNetwork, device: torch.device,
+             precision: str) -> Deployed:
+    """
+    Return bytes in, bytes out on a device, for inference; `network` is moved and converted.
+
+    precision: 'bf16' computes convolutions in bfloat16, 'fp32' in float32, which a GPU rounds to
+    TF32 as PyTorch does by default. Raises EngineError for bf16 with exact attribution, whose
+    derivatives are taken in float32.
+    """
+    if precision not in PRECISIONS:
+        raise EngineError(f"precision '{precision}' is unknown to PyTorch's backend; known: "
+                          f'{", ".join(PRECISIONS)}')
+    if precision == 'bf16' and isinstance(network, ExactNetwork):
+        raise EngineError(f"preset '{network.spec.name}' takes derivatives, which bfloat16 is too "
+                          'coarse for; use precision fp32')
+    network = network.eval().requires_grad_(False).to(
+        device, memory_format=torch.channels_last)
+    if precision == 'bf16':
+        # What autocast would do in every run, and in every replay of a graph.
+        for module in network.modules():
+            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+                module.bfloat16()
+    return Deployed(network)
+
+
+def make_network(spec: Preset) -> UAAFusion | ExactNetwork:
+    """Return the network of a preset with fresh weights, whichever its attribution."""
+    return ExactNetwork(spec) if spec.attribution == 'exact' else UAAFusion(spec)
+
+
+class ExactNetwork(nn.Module):
+    """A preset whose attribution needs autograd, with the signature of UAAFusion."""
+
+    multiple = UAAFusion.multiple
+
+    def __init__(self, spec: Preset) -> None:
+        super().__init__()
+        self.spec = spec
+        self.fusion = make_fusion(spec)
+        self.segmenter = make_segmenter(spec)
+
+    def forward(self, thermal: Tensor, luma: Tensor,
+                chroma: Tensor) -> tuple[Prediction, Tensor]:
+        """Return the fusion and the class logits (B, C, H, W) of the fused image."""
+        found = fuse_exactly(self.spec, self.fusion, self.segmenter, thermal, luma, chroma)
+        fused = found.iterates[-1].clamp(0, 1)
+        cells = self.fusion.cells(found.w_thermal)
+        # Without maps where a hook has replaced the attention.
+        maps = torch.cat((cells[:, :0], *found.attention[1:]), dim=1)
+        attribution = Attribution(found.thermal, found.luma, found.w_thermal, cells, maps)
+        return (Prediction(fused, found.iterates, attribution),
+                self.segmenter(fused, chroma))
+
+
 @contextmanager
 def _reported(what: str) -> Iterator[None]:
     try:
@@ -182,82 +258,6 @@ def _reported(what: str) -> Iterator[None]:
     except RuntimeError as error:  # out of memory is one, too
         text = str(error).strip() or type(error).__name__
         raise EngineError(f'{what}: {text.splitlines()[0]}') from error
-
-
-def load(path: Path, device: str = '', precision: str = '',
-         pinned: str | None = None) -> TorchBackend:
-    """
-    Return PyTorch for a checkpoint of a whole network, as `python -m train` writes it.
-
-    device: 'cuda' or 'cpu', '' = a GPU where PyTorch sees one. precision: 'bf16' or 'fp32', '' =
-    bf16 on a GPU where the preset allows it. Raises what `read` raises, or EngineError.
-    """
-    network, spec = read(path, pinned)
-    where = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
-    half = where.type == 'cuda' and not isinstance(network, ExactNetwork)
-    return TorchBackend(network, spec, where, precision or ('bf16' if half else 'fp32'))
-
-
-def read(path: Path, pinned: str | None = None) -> tuple[UAAFusion | ExactNetwork, ModelSpec]:
-    """
-    Return the network of a checkpoint of the phases 'joint' or 'exact' and its description.
-
-    It is as it was trained: without the correction of class priors that the export makes, so rare
-    classes spill over. Raises CheckpointError, or ModelFileError where the file is missing or not
-    of the `pinned` sha256.
-    """
-    _, digest = intact(path, pinned)
-    tensors, meta = checkpoint.load(path)
-    if meta.get('part') not in WHOLE:
-        raise CheckpointError(f"{path}: holds a '{meta.get('part')}', not a whole network; give "
-                              "the best.safetensors of a run of the phase 'joint' or 'exact'")
-    network = make_network(preset(meta['preset']))
-    checkpoint.put(network, tensors, path, meta['preset'])
-    return network.eval().requires_grad_(False), _described(path, digest, network, meta)
-
-
-def explain(network: UAAFusion | ExactNetwork, rgb: np.ndarray,
-            thermal: np.ndarray) -> Explanation:
-    """
-    Run a network on the processor; return its outputs and what led to them.
-
-    rgb: uint8 HxWx3; thermal: uint8 HxW; H and W fit the network's multiple. With exact
-    attribution VGA images take a minute.
-    """
-    # Not inference_mode: exact attribution takes derivatives inside.
-    with torch.no_grad():
-        found = deployed(network, torch.device('cpu'), 'fp32').explained(
-            torch.from_numpy(rgb), torch.from_numpy(thermal))
-    fused, mask, confidence, by_thermal, by_rgb, weight, maps, *iterates = (
-        tensor.numpy() for tensor in found)
-    return Explanation(
-        EngineOutput(fused, mask, confidence), by_thermal[0], by_rgb[0], weight[0, 0], maps[0],
-        np.stack([image[0, 0] for image in iterates]))
-
-
-class TorchBackend(Backend):
-    """Runs a network of this package on PyTorch, channels last."""
-
-    def __init__(self, network: UAAFusion | ExactNetwork, spec: ModelSpec, device: torch.device,
-                 precision: str) -> None:
-        super().__init__(spec, f'torch {torch.__version__} on {_device_name(device)}, {precision}')
-        self.choice = 'asked for'
-        module = deployed(network, device, precision)
-
-        def opened(height: int, width: int) -> TorchSession:
-            session = TorchSession(module, height, width, device, precision)
-            if session.no_graph:
-                self._note(f'no CUDA graph: {session.no_graph}')
-            return session
-
-        self._sessions = PerSize(opened)
-
-    def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> list[np.ndarray]:
-        return self._sessions.get(*thermal.shape).run(rgb, thermal)
-
-    def close(self) -> None:
-        """Free the buffers and recorded graphs."""
-        self._sessions.clear()
 
 
 def _described(path: Path, digest: str, network: UAAFusion | ExactNetwork,
