@@ -32,8 +32,8 @@ from uaafusion_ros.demo.scene import look
 from uaafusion_ros.demo.scene import pan
 from uaafusion_ros.demo.source import load_stills
 from uaafusion_ros.engine import models
-from uaafusion_ros.engine.backend import BACKENDS
-from uaafusion_ros.engine.backend import load_backend
+from uaafusion_ros.engine.loading import load_backend
+from uaafusion_ros.engine.loading import PROCESSOR
 
 PEER = 'seafusion shape'
 Turn = Callable[[], Any]
@@ -96,10 +96,10 @@ def ours(size: tuple[int, int], threads: int) -> dict[str, Turn]:
     rgb, thermal = pair(size)
     turns: dict[str, Turn] = {}
     for preset in shipped_presets():
-        for name, module, *_ in BACKENDS:
-            if find_spec(module) is not None:
-                backend = load_backend(preset=preset, backend=name, threads=threads)
-                turns[f'{preset}, {name} f32'] = (
+        for runtime in PROCESSOR:
+            if find_spec(runtime.package) is not None:
+                backend = load_backend(preset=preset, backend=runtime.name, threads=threads)
+                turns[f'{preset}, {runtime.name} f32'] = (
                     lambda backend=backend: backend.infer(rgb, thermal))
         if computes_bf16():
             data, _ = models.load(*models.shipped(preset))
@@ -131,9 +131,9 @@ def peers(size: tuple[int, int], threads: int) -> dict[str, Turn]:
 def _eager(preset: str, rgb: np.ndarray, thermal: np.ndarray, threads: int) -> Turn:
     """Return one inference in PyTorch with fresh weights, which cost what trained ones cost."""
     import torch
-    from uaafusion_ros.engine.torch_session import deployed
-    from uaafusion_ros.engine.torch_session import make_network
-    from uaafusion_ros.engine.torch_session import TorchSession
+    from uaafusion_ros.engine.torch_backend import deployed
+    from uaafusion_ros.engine.torch_backend import make_network
+    from uaafusion_ros.engine.torch_backend import TorchSession
     from uaafusion_ros.network import presets
     torch.set_num_threads(threads)
     device = torch.device('cpu')

@@ -34,9 +34,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from uaafusion_ros.engine.torch_session import deployed
-from uaafusion_ros.engine.torch_session import make_network
-from uaafusion_ros.engine.torch_session import TorchSession
+from uaafusion_ros.engine.torch_backend import deployed
+from uaafusion_ros.engine.torch_backend import make_network
+from uaafusion_ros.engine.torch_backend import TorchSession
 from uaafusion_ros.network.presets import preset
 
 # Preset and the precisions it runs in.
@@ -200,7 +200,7 @@ def time_tensorrt(flavour: str, images: tuple[np.ndarray, np.ndarray], precision
     size = images[1].shape
     before = time.perf_counter()
     plan = builder.build(api, model.read_bytes(), builder.BuildOptions(
-        builder.Sizes.fixed(*size), precision))
+        size, builder.Precision(precision))).engine
     built = time.perf_counter() - before
     session = runtime.Session(api, cudas.Cuda(cudas.load()), plan, *size)
     try:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from uaafusion_ros.engine import models
-from uaafusion_ros.engine.backend import Backend
+from uaafusion_ros.engine.contract import Backend
 from uaafusion_ros.imaging.buffers import message_image
 from uaafusion_ros.nodes import fusion_node
 

@@ -33,13 +33,13 @@ from engine import Turn
 import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader
-from onnxruntime.quantization import quantize_static
 from onnxruntime.quantization import QuantFormat
+from onnxruntime.quantization import quantize_static
 from onnxruntime.quantization import QuantType
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from uaafusion_ros.engine import models
-from uaafusion_ros.engine.backend import EngineOutput
+from uaafusion_ros.engine.contract import EngineOutput
 from uaafusion_ros.engine.onnxruntime_backend import ONNXRuntimeBackend
 from uaafusion_ros.engine.tensorrt import gate
 from uaafusion_ros.engine.tensorrt.gate import Sample
@@ -234,7 +234,7 @@ def main() -> None:
         if key not in made:
             made[key] = quantised(model, convolutions[trial.part], trial.inputs, feeds)
         graph = _Graph(made[key], samples[0], trial.rest, threads)
-        reports[trial] = gate.check(graph, reference, samples)
+        reports[trial] = gate.check(graph.infer, reference.infer, samples)
         turns[str(trial)] = graph.turn
     times = rounds(turns, options.rounds)
     print('| in int8 | processor ms | rate over f32 | samples that pass | fused off by up to, '

@@ -152,7 +152,7 @@ def torch_engine(threads: int, make_network: Callable[[], Callable[..., tuple]])
 
 def fast_network() -> Callable[..., tuple]:
     """Return the preset `fast`."""
-    from uaafusion_ros.engine.torch_session import make_network
+    from uaafusion_ros.engine.torch_backend import make_network
     from uaafusion_ros.network.presets import preset
     network = make_network(preset('fast')).eval()
 

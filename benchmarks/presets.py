@@ -26,8 +26,8 @@ import torch
 from torch import nn
 from torch import Tensor
 
-from uaafusion_ros.engine.backend import load_backend
-from uaafusion_ros.engine.torch_session import make_network
+from uaafusion_ros.engine.loading import load_backend
+from uaafusion_ros.engine.torch_backend import make_network
 from uaafusion_ros.network.exact import fuse_exactly
 from uaafusion_ros.network.model import Deployed
 from uaafusion_ros.network.presets import preset

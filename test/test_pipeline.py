@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from uaafusion_ros.engine.backend import Backend
-from uaafusion_ros.engine.backend import load_backend
-from uaafusion_ros.engine.models import ModelSpec
+from uaafusion_ros.engine.contract import Backend
+from uaafusion_ros.engine.contract import ModelSpec
+from uaafusion_ros.engine.loading import load_backend
 from uaafusion_ros.errors import EncodingError
 from uaafusion_ros.errors import RegistrationError
 from uaafusion_ros.frames import Frame

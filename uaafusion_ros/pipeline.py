@@ -8,8 +8,8 @@ import time
 import cv2
 import numpy as np
 
-from uaafusion_ros.engine.backend import Backend
-from uaafusion_ros.engine.backend import load_backend
+from uaafusion_ros.engine.contract import Backend
+from uaafusion_ros.engine.loading import load_backend
 from uaafusion_ros.frames import Frame
 from uaafusion_ros.frames import FramePair
 from uaafusion_ros.frames import FusionResult

@@ -48,8 +48,8 @@ class EngineSettings(Section, prefix='engine.'):
     """What runs it."""
 
     backend: str = parameter(
-        'auto', 'Runtime; auto takes TensorRT where there is a GPU for it, else OpenVINO where it '
-        'is installed, else ONNX Runtime.',
+        'auto',
+        'Runtime; auto takes the first of these that is installed and finds what it runs on.',
         choices=('auto', 'tensorrt', 'openvino', 'onnxruntime'), change='unconfigured')
     precision: str = expert(
         'fp16', 'What TensorRT computes in.', choices=('fp16', 'fp32'), change='unconfigured')

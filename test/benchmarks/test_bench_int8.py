@@ -15,7 +15,7 @@ from uaafusion_ros.engine.tensorrt import api as apis  # noqa: E402
 from uaafusion_ros.engine.tensorrt import gate  # noqa: E402
 from uaafusion_ros.engine.tensorrt.builder import build  # noqa: E402
 from uaafusion_ros.engine.tensorrt.builder import BuildOptions  # noqa: E402
-from uaafusion_ros.engine.tensorrt.builder import Sizes  # noqa: E402
+from uaafusion_ros.engine.tensorrt.builder import Precision  # noqa: E402
 from uaafusion_ros.errors import EngineError  # noqa: E402
 
 
@@ -79,7 +79,7 @@ def test_only_the_named_part_computes_with_bytes(model, feeds, inputs):
 def test_tensorrt_takes_the_symmetric_form_alone(model, feeds):
     pytest.importorskip('tensorrt_rtx')
     rtx, every = apis.load('tensorrt_rtx'), int8.parts(model)['all']
-    options = BuildOptions(Sizes.fixed(64, 96), 'fp32', capability='SM86')
-    assert len(build(rtx, int8.quantised(model, every, 's8', feeds), options)) > 1e6
+    options = BuildOptions((64, 96), Precision('fp32'), 'SM86')
+    assert len(build(rtx, int8.quantised(model, every, 's8', feeds), options).engine) > 1e6
     with pytest.raises(EngineError, match='Non-zero zero point is not supported'):
         build(rtx, int8.quantised(model, every, 'u8', feeds), options)

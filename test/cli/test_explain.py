@@ -39,7 +39,7 @@ def test_the_figure_and_its_sentences(pair, tmp_path, capsys):
 
 def test_a_checkpoint_is_explained_in_pytorch(pair, tmp_path, capsys):
     pytest.importorskip('torch')
-    from uaafusion_ros.engine.torch_session import make_network
+    from uaafusion_ros.engine.torch_backend import make_network
     from uaafusion_ros.network import checkpoint
     from uaafusion_ros.network.presets import preset
     path, out = tmp_path / 'best.safetensors', tmp_path / 'why.png'

@@ -11,7 +11,7 @@ import pytest
 
 from uaafusion_ros.cli.main import main
 from uaafusion_ros.demo.source import STILLS
-from uaafusion_ros.engine.backend import load_backend
+from uaafusion_ros.engine.loading import load_backend
 from uaafusion_ros.evaluation.bags import BagWriter
 from uaafusion_ros.evaluation.bags import read_images
 

@@ -18,8 +18,8 @@ from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.serialization import serialize_message  # noqa: E402
 from sensor_msgs.msg import CameraInfo  # noqa: E402
 
-from uaafusion_ros.engine.backend import Backend  # noqa: E402
-from uaafusion_ros.engine.models import ModelSpec  # noqa: E402
+from uaafusion_ros.engine.contract import Backend  # noqa: E402
+from uaafusion_ros.engine.contract import ModelSpec  # noqa: E402
 from uaafusion_ros.errors import ParameterError  # noqa: E402
 from uaafusion_ros.imaging.registration import homography_file  # noqa: E402
 from uaafusion_ros.imaging.registration.homography import Homography  # noqa: E402

@@ -13,12 +13,12 @@ from sensor_msgs.msg import Image  # noqa: E402
 from slow_decoder import decode  # noqa: E402
 from slow_decoder import Decoded  # noqa: E402
 
-from uaafusion_ros.engine.backend import EngineOutput  # noqa: E402
+from uaafusion_ros.engine.contract import EngineOutput  # noqa: E402
 from uaafusion_ros.errors import EncodingError  # noqa: E402
 from uaafusion_ros.frames import Frame  # noqa: E402
 from uaafusion_ros.frames import FramePair  # noqa: E402
-from uaafusion_ros.nodes.messages import ImageReader  # noqa: E402
 from uaafusion_ros.nodes.messages import image_from_array  # noqa: E402
+from uaafusion_ros.nodes.messages import ImageReader  # noqa: E402
 from uaafusion_ros.pipeline import FusionPipeline  # noqa: E402
 from uaafusion_ros.pipeline import make_pipeline  # noqa: E402
 from uaafusion_ros.settings import Settings  # noqa: E402

@@ -20,8 +20,8 @@ from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.parameter import parameter_dict_from_yaml_file  # noqa: E402
 
 from uaafusion_ros.demo.processes import free_domain  # noqa: E402
-from uaafusion_ros.engine.backend import Backend  # noqa: E402
-from uaafusion_ros.engine.models import ModelSpec  # noqa: E402
+from uaafusion_ros.engine.contract import Backend  # noqa: E402
+from uaafusion_ros.engine.contract import ModelSpec  # noqa: E402
 from uaafusion_ros.nodes import fusion_node  # noqa: E402
 from uaafusion_ros.parameter import Parameter as Row  # noqa: E402
 from uaafusion_ros.settings import PARAMETERS  # noqa: E402

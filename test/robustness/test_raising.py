@@ -18,8 +18,8 @@ from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.serialization import serialize_message  # noqa: E402
 
 from uaafusion_ros.demo.processes import free_domain  # noqa: E402
-from uaafusion_ros.engine.backend import Backend  # noqa: E402
-from uaafusion_ros.engine.models import ModelSpec  # noqa: E402
+from uaafusion_ros.engine.contract import Backend  # noqa: E402
+from uaafusion_ros.engine.contract import ModelSpec  # noqa: E402
 from uaafusion_ros.errors import EngineError  # noqa: E402
 from uaafusion_ros.nodes import fusion_node  # noqa: E402
 from uaafusion_ros.nodes.messages import image_from_array  # noqa: E402

@@ -6,14 +6,15 @@ from argparse import ArgumentParser
 from argparse import ArgumentTypeError
 import math
 
+from uaafusion_ros.engine.loading import NAMES
+
 
 def add_model_arguments(parser: ArgumentParser) -> None:
     """Add which network runs and on what."""
     parser.add_argument(
         '--preset', default='fast', help='shipped network to run (default: %(default)s)')
     parser.add_argument(
-        '--backend', default='auto',
-        help='auto, openvino or onnxruntime: the runtime (default: %(default)s)')
+        '--backend', default='auto', choices=NAMES, help='runtime (default: %(default)s)')
 
 
 def positive_float(text: str) -> float:

@@ -21,8 +21,8 @@ from uaafusion_ros.errors import DependencyError
 from uaafusion_ros.errors import ModelFileError
 
 if TYPE_CHECKING:
+    from uaafusion_ros.engine.contract import ModelSpec
     from uaafusion_ros.engine.explanation import Explanation
-    from uaafusion_ros.engine.models import ModelSpec
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -42,7 +42,7 @@ def run(options: Namespace) -> int:
     import numpy as np
     from tqdm import tqdm
 
-    from uaafusion_ros.engine.backend import load_backend
+    from uaafusion_ros.engine.loading import load_backend
 
     pairs, lonely = match(list_images(options.rgb), list_images(options.thermal))
     check_outputs(options, [rgb.stem for rgb, _ in pairs])

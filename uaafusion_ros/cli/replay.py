@@ -17,6 +17,7 @@ from pathlib import Path
 import sys
 
 from uaafusion_ros.cli.arguments import positive_float
+from uaafusion_ros.engine.loading import NODE_NAMES
 from uaafusion_ros.errors import BagError
 from uaafusion_ros.errors import ParameterError
 from uaafusion_ros.errors import UaafusionError
@@ -34,7 +35,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument('--preset', help='shipped network to run, instead of that of --config')
     parser.add_argument(
         '--model', type=Path, help='ONNX model to run, instead of that of --config')
-    parser.add_argument('--backend', help='auto, openvino or onnxruntime')
+    parser.add_argument('--backend', choices=NODE_NAMES, help='runtime to run it on')
     parser.add_argument('--threads', type=int, help='threads of the runtime, 0 for every core')
     for role in ('rgb', 'thermal', 'label'):
         parser.add_argument(f'--{role}-topic', metavar='TOPIC')
@@ -63,9 +64,9 @@ def run(options: Namespace) -> int:
 
 def replay_one(bag: Path, options: Namespace) -> int:
     """Replay a bag and print what became of it; return its exit code."""
+    from uaafusion_ros.evaluation.replay.report import check_sentence
     from uaafusion_ros.evaluation.replay.run import replay
     from uaafusion_ros.evaluation.replay.run import ReplayOptions
-    from uaafusion_ros.evaluation.replay.report import check_sentence
 
     try:
         asked = ReplayOptions(

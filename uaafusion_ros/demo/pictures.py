@@ -18,7 +18,7 @@ from uaafusion_ros.demo.topics import MASK_TOPIC
 from uaafusion_ros.demo.topics import OVERLAY_TOPIC
 from uaafusion_ros.demo.topics import RGB_TOPIC
 from uaafusion_ros.demo.topics import THERMAL_TOPIC
-from uaafusion_ros.engine.models import ModelSpec
+from uaafusion_ros.engine.contract import ModelSpec
 from uaafusion_ros.errors import BagError
 from uaafusion_ros.evaluation.bags import read_images
 from uaafusion_ros.evaluation.contact_sheet import contact_sheet

@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Event
 from threading import Thread
 
-from uaafusion_ros.engine.backend import Backend
+from uaafusion_ros.engine.contract import Backend
 from uaafusion_ros.nodes.voice import said
 from uaafusion_ros.nodes.voice import Voice
 

@@ -14,7 +14,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
 
-from uaafusion_ros.engine.backend import Backend
+from uaafusion_ros.engine.contract import Backend
 from uaafusion_ros.nodes.diagnostics import Latencies
 from uaafusion_ros.nodes.diagnostics import report
 from uaafusion_ros.nodes.diagnostics import status

@@ -83,8 +83,7 @@ def fingerprint(options: ReplayOptions) -> dict[str, Any]:
     """
     values = options.settings().values()
     path = values.pop('model.path')
-    _, model = models.load(
-        *((Path(path), None) if path else models.shipped(values['model.preset'])))
+    _, model = models.read(Path(path) if path else None, values['model.preset'])
     rules = thresholds.read_rules(options.thresholds) if options.thresholds else []
     return {
         'version': __version__, 'settings': sha256_of(values), 'model': model.sha256,

@@ -11,7 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from uaafusion_ros import __version__
-from uaafusion_ros.engine.backend import Backend
+from uaafusion_ros.engine.contract import Backend
 from uaafusion_ros.errors import BagError
 from uaafusion_ros.errors import ParameterError
 from uaafusion_ros.evaluation.bag_source import BagSource

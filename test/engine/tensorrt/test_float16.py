@@ -12,7 +12,7 @@ from half_rounding import rounded  # noqa: E402
 from uaafusion_ros.engine import models  # noqa: E402
 from uaafusion_ros.engine.onnxruntime_backend import ONNXRuntimeBackend  # noqa: E402
 from uaafusion_ros.engine.tensorrt import gate  # noqa: E402
-from uaafusion_ros.engine.tensorrt.precision import to_fp16  # noqa: E402
+from uaafusion_ros.engine.tensorrt.float16 import to_fp16  # noqa: E402
 from uaafusion_ros.errors import EngineError  # noqa: E402
 
 FLOAT, HALF, UINT8 = 1, 10, 2
@@ -94,8 +94,8 @@ def test_with_every_layer_kept_it_computes_the_same(fast, pair):
 
 def test_rounded_everywhere_it_is_within_the_gate(fast, pair):
     data, spec = fast
-    report = gate.check(AsWritten(rounded(to_fp16(data)), spec, 1),
-                        ONNXRuntimeBackend(data, spec, 1), [pair])
+    report = gate.check(AsWritten(rounded(to_fp16(data)), spec, 1).infer,
+                        ONNXRuntimeBackend(data, spec, 1).infer, [pair])
     assert report.passed, report.line()
     assert report.comparisons[0].fused_off > 0 or report.comparisons[0].confidence_off > 0
 

@@ -10,8 +10,8 @@ import time
 
 import numpy as np
 
-from uaafusion_ros.engine.backend import Backend
-from uaafusion_ros.engine.backend import Progress
+from uaafusion_ros.engine.contract import Backend
+from uaafusion_ros.engine.contract import Progress
 from uaafusion_ros.errors import EngineError
 
 # Seconds to the next try: doubled with every failure.
@@ -21,7 +21,7 @@ LAST_RETRY_S = 600.0
 CLOSE_S = 10.0
 
 
-class Resilient(Backend):
+class FailoverBackend(Backend):
     """
     Runs on `primary`, and on a spare while that is being prepared or has failed.
 
@@ -42,7 +42,6 @@ class Resilient(Backend):
         self._spare: Backend | None = None
         self._clock = clock
         self._changed = Condition()
-        self._busy = False
         self._closed = False
         self._failed = False
         self._retry_s = 0.0
@@ -52,7 +51,7 @@ class Resilient(Backend):
     def ready(self, height: int, width: int) -> bool:
         """Say whether the next image of this size would run on the primary."""
         with self._changed:
-            return not (self._busy or self._failed) and self._primary.ready(height, width)
+            return not (self.progress or self._failed) and self._primary.ready(height, width)
 
     def prepare(self, height: int, width: int, progress: Progress | None = None) -> None:
         """
@@ -62,10 +61,10 @@ class Resilient(Backend):
         cannot be prepared, which `problem` then says, too; images run on the spare.
         """
         with self._changed:
-            self._changed.wait_for(lambda: not self._busy)
+            self._changed.wait_for(lambda: not self.progress)
             if self._closed or (not self._failed and self._primary.ready(height, width)):
                 return
-            self._busy = True
+            self.progress = self._doing(height, width, 'starting', 0.0)
         error = self._prepare_primary(height, width, progress)
         if error is not None:
             raise EngineError(self.problem) from error
@@ -99,13 +98,13 @@ class Resilient(Backend):
     def _may_run(self, height: int, width: int) -> bool:
         """Say whether to run on the primary; begin to prepare it where that is due."""
         with self._changed:
-            if self._busy or self._closed:
+            if self.progress or self._closed:
                 return False
             if not self._failed and self._primary.ready(height, width):
                 return True
             if self._clock() < self._retry_at:
                 return False
-            self._busy = True
+            self.progress = self._doing(height, width, 'starting', 0.0)
         # A daemon, so that a build that never returns cannot keep the process alive.
         Thread(target=self._prepare_primary, args=(height, width, self._tell),
                name='engine_preparation', daemon=True).start()
@@ -113,14 +112,13 @@ class Resilient(Backend):
 
     def _prepare_primary(self, height: int, width: int,
                          progress: Progress | None) -> Exception | None:
-        """Prepare the primary while `_busy` is held; return what it raised."""
+        """Prepare the primary, reserved by `progress` for this thread; return what it raised."""
         def tell(phase: str, share: float) -> bool:
-            self.progress = f'{self._primary.name} for {width}x{height}: {phase} ({share:.0%})'
+            self.progress = self._doing(height, width, phase, share)
             return not self._closed and (progress is None or progress(phase, share))
 
         failure = None
         try:
-            tell('starting', 0.0)
             if self._failed:
                 with suppress(EngineError):  # what a lost device held is gone with it
                     self._primary.close()
@@ -133,7 +131,6 @@ class Resilient(Backend):
             self._close_primary()
         with self._changed:
             self.progress = ''
-            self._busy = False
             if failure is None:
                 if self._failed:
                     self._note(f'{self._primary.name} works again')
@@ -141,6 +138,9 @@ class Resilient(Backend):
                 self._restored_at = self._clock()
             self._changed.notify_all()
         return failure
+
+    def _doing(self, height: int, width: int, phase: str, share: float) -> str:
+        return f'{self._primary.name} for {width}x{height}: {phase} ({share:.0%})'
 
     def _lose(self, error: Exception) -> None:
         """Put the primary aside after a failure, for twice as long as the last time."""
@@ -156,7 +156,7 @@ class Resilient(Backend):
         """Stop a preparation and free both backends; never raises."""
         with self._changed:
             self._closed = True
-            idle = self._changed.wait_for(lambda: not self._busy, CLOSE_S)
+            idle = self._changed.wait_for(lambda: not self.progress, CLOSE_S)
         if idle:
             self._close_primary()
         if self._spare is not None:

@@ -1,19 +1,19 @@
 """A backend that fails costs speed, never the output, and is tried again ever more rarely."""
 
+from threading import current_thread
 from threading import Event
 from threading import Thread
-from threading import current_thread
 import time
 
 import numpy as np
 import pytest
 
-from uaafusion_ros.engine.backend import Backend
-from uaafusion_ros.engine.backend import load_backend
-from uaafusion_ros.engine.fallback import FIRST_RETRY_S
-from uaafusion_ros.engine.fallback import LAST_RETRY_S
-from uaafusion_ros.engine.fallback import Resilient
-from uaafusion_ros.engine.models import ModelSpec
+from uaafusion_ros.engine.contract import Backend
+from uaafusion_ros.engine.contract import ModelSpec
+from uaafusion_ros.engine.failover import FailoverBackend
+from uaafusion_ros.engine.failover import FIRST_RETRY_S
+from uaafusion_ros.engine.failover import LAST_RETRY_S
+from uaafusion_ros.engine.loading import load_backend
 from uaafusion_ros.errors import EngineError
 
 SPEC = ModelSpec(None, '', 'tiny', ('a',), np.zeros((1, 3), np.uint8), 4)
@@ -83,12 +83,12 @@ def scene():
         def settle(self):
             """Wait for a preparation in the background."""
             deadline = time.monotonic() + 10
-            while self.both._busy and time.monotonic() < deadline:
+            while self.both.progress and time.monotonic() < deadline:
                 time.sleep(0.001)
-            assert not self.both._busy
+            assert not self.both.progress
 
     made = Scene()
-    made.both = Resilient(made.fast, made.load_spare, clock=made.clock)
+    made.both = FailoverBackend(made.fast, made.load_spare, clock=made.clock)
     yield made
     made.both.close()
 
@@ -250,7 +250,7 @@ def test_a_real_backend_stands_in():
     broken = Scripted(1, 'gpu 1')
     broken.spec = spare.spec
     broken.prepare_error = EngineError('no memory')
-    both = Resilient(broken, lambda: spare)
+    both = FailoverBackend(broken, lambda: spare)
     rgb = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
     got, expected = both.infer(rgb, rgb[..., 0].copy()), spare.infer(rgb, rgb[..., 0].copy())
     np.testing.assert_array_equal(got.fused, expected.fused)
