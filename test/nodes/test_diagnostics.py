@@ -19,7 +19,7 @@ def test_latencies_are_percentiles_by_name():
     latencies = diagnostics.Latencies()
     assert latencies.values() == {}
     for value in range(101):
-        latencies.add('latency', float(value))
+        latencies.add({'latency': float(value)})
     assert latencies.values() == {
         'latency_ms.p50': '50.00', 'latency_ms.p95': '95.00', 'latency_ms.p99': '99.00'}
 
@@ -46,3 +46,10 @@ def test_a_report_reads_back_from_its_own_node_alone():
     assert diagnostics.read(array, '/left/fusion_node') == {
         'received.rgb': '0', 'rate_hz.rgb': '29.97', 'backend': 'x'}
     assert diagnostics.read(array, '/fusion_node') == {}
+
+
+def test_a_debounced_text_needs_as_many_turns_to_come_as_to_go():
+    debounce = diagnostics.Debounce(turns=3)
+    shown = [debounce.update(text) for text in (
+        'a', '', 'a', 'a', 'b', 'c', '', 'd', '', '', '')]
+    assert shown == ['', '', '', '', 'b', 'c', 'c', 'd', 'd', 'd', '']

@@ -55,7 +55,7 @@ class Bench:
         self.voice = Voice(self.node.get_logger())
         self.reports = Reports(self.node, self.tally, Latencies(), self.voice)
         self.parts = dict.fromkeys(
-            ('backend', 'pipeline', 'outputs', 'inputs', 'flow'))
+            ('backend', 'pipeline', 'outputs', 'inputs', 'router'))
 
     def status(self, name, **parts):
         """Report; return level, message and values of one status."""
@@ -147,12 +147,12 @@ def test_the_mode_has_a_level(mode, received, level):
     from uaafusion_ros.stream.health import Mode
     bench = Bench()
     bench.tally.add('received.rgb', received)
-    flow = SimpleNamespace(
-        health=lambda: Health(Mode(mode), 'the cable is loose', 0, 3, False),
+    router = SimpleNamespace(
+        health=lambda now_ns: Health(Mode(mode), 'the cable is loose', 0, 3, False),
         skew=lambda: SimpleNamespace(skew_p50_ms=1.0, skew_p95_ms=2.0, drift_ppm=None, advice='',
                                      age_p50_ms={'rgb': 3.0, 'thermal': 4.0}),
-        jump=lambda: None, advice=lambda: None)
-    got, message, values = bench.status('mode', flow=flow)
+        advice=lambda: '')
+    got, message, values = bench.status('mode', router=router)
     assert (got, values['mode'], values['mode_changes']) == (level, mode, '3')
     assert message == ('ok' if level == OK else f'{mode}: the cable is loose')
     assert bench.status('cameras')[2]['age_ms.thermal'] == '4.00'

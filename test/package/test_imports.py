@@ -15,11 +15,10 @@ FORBIDDEN = {
     'uaafusion_ros': OURS | ROS | RUNTIMES | {'numpy', 'torch', 'cv2', 'train'},
     'uaafusion_ros.stream.pairing': OURS - {'uaafusion_ros.stream'} | ROS | RUNTIMES | {
         'torch', 'cv2', 'train'},
-    'uaafusion_ros.stream.flow': OURS - {'uaafusion_ros.stream'} | ROS | RUNTIMES | {
+    'uaafusion_ros.stream.frame_router': OURS - {'uaafusion_ros.stream'} | ROS | RUNTIMES | {
         'torch', 'cv2', 'train'},
     'uaafusion_ros.parameters.text': OURS | ROS | RUNTIMES | {
         'numpy', 'torch', 'cv2', 'train', 'yaml'},
-    'uaafusion_ros.stream.slot': ROS | RUNTIMES | {'torch', 'cv2', 'train'},
     'uaafusion_ros.stream.timing': ROS | RUNTIMES | {'torch', 'cv2', 'train'},
     'uaafusion_ros.imaging.encodings': OURS - {'uaafusion_ros.imaging'} | ROS | RUNTIMES | {
         'torch', 'train'},

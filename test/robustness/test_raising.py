@@ -94,7 +94,7 @@ def _image(camera: str, number: int) -> bytes:
 def _send_pair(node: Any, number: int) -> dict[str, int]:
     for camera in ('rgb', 'thermal'):
         node._inputs.receive(camera, _image(camera, number))
-    node._flow.reset(Drop.RESET)
+    node._dispatcher.reset(Drop.RESET)
     deadline = time.monotonic() + 5.0
     while node._tally.snapshot()['in_flight'] and time.monotonic() < deadline:
         time.sleep(0.002)

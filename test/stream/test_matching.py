@@ -5,12 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 import pytest
 
-from uaafusion_ros.stream.matching import best
-from uaafusion_ros.stream.matching import mutual
-
-
-def match(refs, others, slop):
-    return best(refs, others, slop, range(len(refs)), range(len(others)))
+from uaafusion_ros.stream.pairing import match
 
 
 @pytest.mark.parametrize(('refs', 'others', 'slop', 'expected'), [
@@ -28,12 +23,6 @@ def match(refs, others, slop):
 ])
 def test_many_pairs_with_small_errors(refs, others, slop, expected):
     assert match(refs, others, slop) == expected
-
-
-def test_only_the_stretch_takes_part():
-    refs, others = [0, 10, 20], [0, 10, 20]
-    assert best(refs, others, 2, range(1, 3), range(0, 2)) == [(1, 1)]
-    assert mutual(refs, others, 2, range(1, 3), range(0, 1)) is None
 
 
 def worth(refs, others, slop, matched):

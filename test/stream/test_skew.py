@@ -40,7 +40,7 @@ def watch(ppm, seconds=90, load_ms=4.0, rates=(30, 30), seed=0):
             stamp = true + int(true * ppm / 1e6) * (camera == 'thermal')
             events.append((EPOCH + true + late, camera, EPOCH + stamp))
     for clock, camera, stamp in sorted(events):
-        monitor.frame(camera, stamp, clock)
+        monitor.on_frame(camera, stamp, clock)
     return monitor.summary()
 
 
@@ -65,7 +65,7 @@ def test_replay_at_another_rate_is_no_drift_and_too_little_is_no_figure():
     monitor = SkewMonitor(16 * MS)
     for k in range(40 * 30):
         for camera in ('thermal', 'rgb'):
-            monitor.frame(camera, EPOCH + k * 330 * MS, EPOCH + k * 33 * MS)
+            monitor.on_frame(camera, EPOCH + k * 330 * MS, EPOCH + k * 33 * MS)
     assert monitor.summary().drift_ppm == pytest.approx(0, abs=1e-6)
 
 
@@ -73,7 +73,7 @@ def test_percentiles_of_the_pairs_errors():
     monitor = SkewMonitor(16 * MS)
     assert math.isnan(monitor.summary().skew_p50_ms)
     for k in range(101):
-        monitor.pair((-1) ** k * k * MS // 10)
+        monitor.on_pair((-1) ** k * k * MS // 10)
     skew = monitor.summary()
     assert (skew.skew_p50_ms, skew.skew_p95_ms) == pytest.approx((5.0, 9.5))
     monitor.reset()
@@ -86,7 +86,7 @@ def test_percentiles_of_the_pairs_errors():
 def test_stamps_ahead_and_old_ones_are_said(age, text):
     monitor = SkewMonitor(16 * MS)
     for k in range(20):
-        monitor.frame('thermal', EPOCH + k * 33 * MS, EPOCH + k * 33 * MS + age)
+        monitor.on_frame('thermal', EPOCH + k * 33 * MS, EPOCH + k * 33 * MS + age)
     advice = monitor.summary().advice
     assert text in advice if text else advice == ''
 
@@ -97,6 +97,6 @@ def test_stamps_ahead_and_old_ones_are_said(age, text):
 def test_any_stamp_is_taken(events):
     monitor = SkewMonitor(16 * MS)
     for camera, stamp, clock in events:
-        monitor.frame(camera, stamp, clock)
-        monitor.pair(stamp)
+        monitor.on_frame(camera, stamp, clock)
+        monitor.on_pair(stamp)
     monitor.summary()

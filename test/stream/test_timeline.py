@@ -12,20 +12,22 @@ EPOCH = 1_700_000_000 * S
 
 
 class Cameras:
-    """Two timelines whose jumps are written down."""
+    """Two timelines whose jumps and drops are written down."""
 
     def __init__(self):
-        self.rgb, self.thermal = Timeline('rgb', 0), Timeline('thermal', 0)
-        self.jumps = []
+        self.drops, self.jumps = [], []
+        self.rgb = Timeline('rgb', 0, self.drops)
+        self.thermal = Timeline('thermal', 0, self.drops)
 
     def place(self, timeline, stamp, now=0):
         other = self.thermal if timeline is self.rgb else self.rgb
-        timeline.place(Waiting(stamp, stamp, now), other, self.jump)
-
-    def jump(self, timeline, stamp):
-        self.jumps.append((timeline.name, stamp))
-        timeline.give_up(len(timeline.stamps), Drop.TIME_JUMP)
-        timeline.restart()
+        jumps, placed = timeline.judge(Waiting(stamp, None, now), other)
+        for jumped in jumps:
+            self.jumps.append((jumped.name, stamp))
+            jumped.give_up(len(jumped.stamps), Drop.TIME_JUMP)
+            jumped.restart()
+        for each, frame in placed:
+            each.insert(frame)
 
 
 def test_frames_wait_in_order_of_time_and_leave_from_the_front():
@@ -36,10 +38,12 @@ def test_frames_wait_in_order_of_time_and_leave_from_the_front():
     assert rgb.stamps == [f.stamp_ns for f in rgb.frames] == [
         EPOCH + k * 33 * MS for k in range(4)]
     rgb.close(1, 1)
-    assert (rgb.closed, rgb.pending, rgb.dropped[Drop.NO_PARTNER]) == (EPOCH + 33 * MS, 2, 1)
+    assert (rgb.closed, len(rgb.stamps)) == (EPOCH + 33 * MS, 2)
     cameras.place(rgb, EPOCH + 20 * MS)
     cameras.place(rgb, EPOCH + 99 * MS)
-    assert (rgb.pending, rgb.dropped[Drop.STALE], rgb.dropped[Drop.DUPLICATE]) == (2, 1, 1)
+    assert cameras.drops == [
+        ('rgb', reason, 1) for reason in ('no_partner', 'stale', 'duplicate')]
+    assert len(rgb.stamps) == 2
 
 
 def test_the_rate_is_known_after_eight_intervals_and_survives_a_restart():
@@ -71,7 +75,7 @@ def test_beyond_a_second_a_stamp_is_held_aside(step, far):
     cameras.place(cameras.rgb, EPOCH)
     cameras.place(cameras.rgb, EPOCH + step)
     assert (cameras.rgb.suspect is not None) == far
-    assert cameras.rgb.pending == 2
+    assert len(cameras.rgb.stamps) == 2 - far
 
 
 def test_four_periods_of_a_slow_camera_are_near():
@@ -93,7 +97,7 @@ def test_a_suspect_is_an_outlier_unless_the_next_frame_is_there_too():
     cameras.place(cameras.rgb, EPOCH)
     cameras.place(cameras.rgb, EPOCH + 9 * S)
     cameras.place(cameras.rgb, EPOCH + 33 * MS)
-    assert cameras.rgb.dropped[Drop.OUTLIER] == 1
+    assert cameras.drops == [('rgb', 'outlier', 1)]
     assert cameras.jumps == []
     cameras.place(cameras.rgb, EPOCH - 9 * S)
     cameras.place(cameras.rgb, EPOCH - 9 * S + 33 * MS)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
 import sys
+import time
 from typing import Any
 
 from rclpy.clock import Clock
@@ -16,31 +17,33 @@ from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn
+from sensor_msgs.msg import CameraInfo
 
 from uaafusion_ros.engine.backend import load_backend
 from uaafusion_ros.errors import UaafusionError
 from uaafusion_ros.nodes import process
 from uaafusion_ros.nodes.diagnostics import Latencies
-from uaafusion_ros.nodes.flow import Flow
+from uaafusion_ros.nodes.frame_dispatcher import FrameDispatcher
 from uaafusion_ros.nodes.fuser import Fuser
 from uaafusion_ros.nodes.inputs import Inputs
 from uaafusion_ros.nodes.latched import INACTIVE
 from uaafusion_ros.nodes.latched import LabelTopics
 from uaafusion_ros.nodes.latched import ModeTopic
+from uaafusion_ros.nodes.message_filters_pairing import make_pairing
 from uaafusion_ros.nodes.outputs import Outputs
 from uaafusion_ros.nodes.parameters import Parameters
 from uaafusion_ros.nodes.preparation import Preparation
 from uaafusion_ros.nodes.registering import make_registration
 from uaafusion_ros.nodes.reports import Parts
 from uaafusion_ros.nodes.reports import Reports
-from uaafusion_ros.nodes.synchronizer import make_synchronizer
 from uaafusion_ros.nodes.tally import Tally
 from uaafusion_ros.nodes.voice import said
 from uaafusion_ros.nodes.voice import Voice
 from uaafusion_ros.pipeline import make_pipeline
+from uaafusion_ros.stream.frame_router import TICK_NS
+from uaafusion_ros.stream.settings import stream_settings
 from uaafusion_ros.stream.timeline import Drop
 
-_POLL_S = 0.05  # a lost camera is told within its timeout and a frame
 _JOIN_S = 3.0  # for the pair in work in a transition: the executor waits, signals included
 _OK = TransitionCallbackReturn.SUCCESS
 _FAILED = TransitionCallbackReturn.FAILURE
@@ -77,7 +80,8 @@ class FusionNode(LifecycleNode):
         self._labels: LabelTopics | None = None
         self._fuser: Fuser | None = None
         self._inputs: Inputs | None = None
-        self._flow: Flow | None = None
+        self._dispatcher: FrameDispatcher | None = None
+        self._infos: dict[str, CameraInfo] = {}
         self._finalized = False
         self._settings = Parameters(self, lambda: self._backend is None, self._changed)
         for text in self._settings.ignored:
@@ -88,7 +92,7 @@ class FusionNode(LifecycleNode):
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._report_timer = self.create_timer(
             self._values['diagnostics.period_s'], self._report, clock=self._steady)
-        self._poll_timer = self.create_timer(_POLL_S, self._poll, clock=self._steady)
+        self._tick_timer = self.create_timer(TICK_NS / 1e9, self._tick, clock=self._steady)
         self._jump = self.get_clock().create_jump_callback(
             JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1)),
             post_callback=self._clock_jumped)
@@ -114,7 +118,7 @@ class FusionNode(LifecycleNode):
         try:
             if self._settings.problems:
                 raise UaafusionError('; '.join(self._settings.problems.values()))
-            make_synchronizer(values, lambda *_: None)  # finds a missing package now
+            make_pairing(stream_settings(values).sync)  # finds a missing package now
             registration = make_registration(values, {})
             backend = load_backend(
                 model=Path(values['model.path']) if values['model.path'] else None,
@@ -135,7 +139,7 @@ class FusionNode(LifecycleNode):
         self._labels = LabelTopics(self, backend.spec)
         self._fuser = Fuser(
             pipeline, self._outputs, self.get_clock(), self._tally, self._latencies, self._voice,
-            lambda: self._values, self._info)
+            lambda: self._values, self._infos)
         self.get_logger().info(
             f'configured: model {backend.spec.path.name}, backend {backend.name} '
             f'({backend.choice})')
@@ -144,11 +148,12 @@ class FusionNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and start the worker."""
         try:
-            self._flow = Flow(
-                self._values, self.get_clock(), self._tally, self._voice, self._fuser.work)
+            self._dispatcher = FrameDispatcher(
+                stream_settings(self._values), self.get_clock(), self._tally, self._voice,
+                self._fuser.work)
             self._inputs = Inputs(
-                self, lambda: self._values, self._tally, self._voice, self._flow.take,
-                self._flow.refused, self._renew_pipeline)
+                self, lambda: self._values, self._tally, self._voice, self._dispatcher,
+                self._infos, self._renew_pipeline)
             self._reports.activated()
             result = super().on_activate(state)
         except Exception as error:  # rclpy would swallow it and name no reason
@@ -205,11 +210,12 @@ class FusionNode(LifecycleNode):
         if self._inputs is not None:
             self._inputs.destroy()
             self._inputs = None
+            self._infos.clear()
         self._mode.say(INACTIVE)
-        if self._flow is not None:
-            if not self._flow.stop(timeout_s):
+        if self._dispatcher is not None:
+            if not self._dispatcher.stop(timeout_s):
                 return False
-            self._flow = None
+            self._dispatcher = None
         return True
 
     def _release(self) -> None:
@@ -237,50 +243,47 @@ class FusionNode(LifecycleNode):
                 name.startswith(('registration.', 'thermal.'))
                 and not name.startswith('thermal.freeze_') for name in names):
             self._renew_pipeline()
-        if self._flow is not None:
-            self._flow.change(values, names)
+        if self._dispatcher is not None:
+            self._dispatcher.configure(stream_settings(values))
 
     def _renew_pipeline(self) -> None:
         """Take over changed calibrations, or other parameters of the pipeline."""
         registration = self._fuser.pipeline.registration
         if self._values['registration.mode'] == 'plane':
-            infos = {} if self._inputs is None else self._inputs.infos
-            registration = make_registration(self._values, infos)
+            registration = make_registration(self._values, self._infos)
         self._fuser.pipeline = make_pipeline(
             self._backend, self._values, registration=registration, watch_drift=True)
-
-    def _info(self, camera: str) -> Any:
-        inputs = self._inputs
-        return None if inputs is None else inputs.infos.get(camera)
 
     def _clock_jumped(self, jump: TimeJump) -> None:
         if jump.delta.nanoseconds < 0:
             self._voice.warning(
                 f'the ROS clock jumped by {jump.delta.nanoseconds / 1e9:+.3f} s; '
                 'pairing starts anew', 'clock jump')
-        if self._flow is not None:
-            self._flow.reset(Drop.TIME_JUMP)
+        if self._dispatcher is not None:
+            self._dispatcher.reset(Drop.TIME_JUMP)
 
     # Timers
 
-    def _poll(self) -> None:
+    def _tick(self) -> None:
         if self._inputs is not None:
-            self._flow.poll()
+            self._dispatcher.on_tick()
             self._inputs.watch()
             self._say_mode()
 
     def _say_mode(self) -> None:
-        if self._mode.say(self._flow.mode().value):
-            health = self._flow.health()
+        router = self._dispatcher.router
+        if self._mode.say(router.mode.value):
+            health = router.health(time.monotonic_ns())
             self.get_logger().info(f'mode {health.mode.value}: {health.reason}')
 
     def _report(self) -> None:
         state = ('finalized' if self._finalized else 'unconfigured' if self._backend is None
-                 else 'inactive' if self._flow is None else 'active')
+                 else 'inactive' if self._dispatcher is None else 'active')
         self._reports.publish(Parts(
             state=state, blocking_error=self._blocking_error, backend=self._backend,
             pipeline=None if self._fuser is None else self._fuser.pipeline,
-            outputs=self._outputs, inputs=self._inputs, flow=self._flow), self._values)
+            outputs=self._outputs, inputs=self._inputs,
+            router=None if self._dispatcher is None else self._dispatcher.router), self._values)
 
 
 def main(args: list[str] | None = None) -> int:

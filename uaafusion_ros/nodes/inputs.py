@@ -13,8 +13,8 @@ from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
 
-from uaafusion_ros.frames import Frame
 from uaafusion_ros.nodes import qos
+from uaafusion_ros.nodes.frame_dispatcher import FrameDispatcher
 from uaafusion_ros.nodes.messages import frame_from_compressed
 from uaafusion_ros.nodes.messages import ImageReader
 from uaafusion_ros.nodes.tally import CAMERAS
@@ -32,29 +32,27 @@ class Inputs:
     """
     Subscriptions to both cameras.
 
-    Each usable image goes to `take(camera, frame)`, each refused one is counted and its reason
-    told to `refused(camera, reason)`; `calibrated()` is called when a calibration differs from the
-    one before. `values()` is the parameters' snapshot; `infos` holds the newest calibration by
-    camera. Used by the executor's thread.
+    Each image goes to the `dispatcher`. The newest calibration of each camera is kept in
+    `infos`; `calibrated()` is called when one differs from the one before. `values()` is the
+    parameters' snapshot. Used by the executor's thread.
     """
 
     def __init__(
         self, node: LifecycleNode, values: Callable[[], Mapping[str, Any]], tally: Tally,
-        voice: Voice, take: Callable[[str, Frame], None], refused: Callable[[str, str], None],
+        voice: Voice, dispatcher: FrameDispatcher, infos: dict[str, CameraInfo],
         calibrated: Callable[[], None]
     ) -> None:
         """Subscribe."""
         self._node = node
         self._values = values
         self._tally = tally
-        self._voice = voice
-        self._take = take
-        self._refused = refused
+        self._dispatcher = dispatcher
+        self.infos = infos
         self._calibrated = calibrated
-        self.infos: dict[str, CameraInfo] = {}
+        self._started_ns = time.monotonic_ns()
         self._rates = {camera: RateMeter() for camera in CAMERAS}
         self._readers, self._images, self._subscriptions = {}, {}, []
-        self._watches = {camera: qos.SilenceWatch(time.monotonic()) for camera in CAMERAS}
+        self._silences = {camera: qos.SilenceWarnings() for camera in CAMERAS}
         profile = qos.profile(values(), 'input')
         for camera in CAMERAS:
             kind, suffix, make_reader = _TRANSPORTS[values()[f'input.{camera}_transport']]
@@ -71,21 +69,16 @@ class Inputs:
         """Take a serialized image message of 'thermal' or 'rgb'."""
         if not self._subscriptions:  # an events executor delivers what it had queued
             return
-        now_ns = time.monotonic_ns()
         self._tally.add(f'received.{camera}')
-        self._rates[camera].tick(now_ns)
-        self._watches[camera].heard(now_ns / 1e9)
+        self._rates[camera].tick(time.monotonic_ns())
         try:
             frame = self._readers[camera](
                 message, int(self._values()['input.max_megapixels'] * 1e6))
         except Exception as error:  # whatever an image provokes, the next deserves its chance
-            fault = f'dropped.{camera}.malformed'
-            self._voice.error(
-                f'{self._images[camera].topic_name}: image dropped: {said(error)}', fault)
-            self._tally.add(fault)
-            self._refused(camera, said(error))
+            self._dispatcher.on_malformed(
+                camera, f'{said(error)} (on {self._images[camera].topic_name})')
             return
-        self._take(camera, frame)
+        self._dispatcher.on_frame(camera, frame)
 
     def calibrate(self, camera: str, info: CameraInfo) -> None:
         """Take a calibration message."""
@@ -99,17 +92,21 @@ class Inputs:
 
     def silence_s(self, camera: str) -> float:
         """Return the seconds since a camera's last message, or since subscribing."""
-        return self._watches[camera].quiet_for(time.monotonic())
+        return (time.monotonic_ns() - (self._rates[camera].last_ns or self._started_ns)) / 1e9
+
+    def heard(self, camera: str) -> bool:
+        """Return whether a message of a camera has come."""
+        return self._rates[camera].last_ns is not None
 
     def watch(self) -> None:
         """Say why a camera is silent, when that is due."""
-        now = time.monotonic()
-        for camera, watch in self._watches.items():
-            if watch.due(now, self._values()['input.timeout_s']):
-                # Not through the voice: the watch has a schedule of its own.
+        for camera, warnings in self._silences.items():
+            silence_s = self.silence_s(camera)
+            if warnings.due(silence_s, self._values()['input.timeout_s']):
+                # Not through the voice: these warnings have a schedule of their own.
                 self._node.get_logger().warning(
-                    f'{self._images[camera].topic_name}: no image for '
-                    f'{watch.quiet_for(now):.1f} s; {self.cause_of_silence(camera)}')
+                    f'{self._images[camera].topic_name}: no image for {silence_s:.1f} s; '
+                    f'{self.cause_of_silence(camera)}')
 
     def cause_of_silence(self, camera: str) -> str:
         """Say why nothing arrives from a camera, and what to do."""

@@ -15,19 +15,19 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
 
 from uaafusion_ros.engine.backend import Backend
+from uaafusion_ros.nodes.diagnostics import Debounce
 from uaafusion_ros.nodes.diagnostics import Latencies
 from uaafusion_ros.nodes.diagnostics import report
 from uaafusion_ros.nodes.diagnostics import status
-from uaafusion_ros.nodes.flow import Flow
 from uaafusion_ros.nodes.inputs import Inputs
 from uaafusion_ros.nodes.outputs import INFO
 from uaafusion_ros.nodes.outputs import Outputs
-from uaafusion_ros.nodes.steady import Steady
 from uaafusion_ros.nodes.tally import CAMERAS
 from uaafusion_ros.nodes.tally import Tally
 from uaafusion_ros.nodes.voice import recent
 from uaafusion_ros.nodes.voice import Voice
 from uaafusion_ros.pipeline import FusionPipeline
+from uaafusion_ros.stream.frame_router import FrameRouter
 from uaafusion_ros.stream.health import Mode
 from uaafusion_ros.stream.skew import Skew
 from uaafusion_ros.stream.timeline import Drop
@@ -48,7 +48,7 @@ class Parts:
     pipeline: FusionPipeline | None
     outputs: Outputs | None
     inputs: Inputs | None
-    flow: Flow | None
+    router: FrameRouter | None
 
 
 class Reports:
@@ -67,19 +67,19 @@ class Reports:
         self._count = 0
         self._advised = False
         self._progress = ''
-        self._drift, self._facts = Steady(), Steady()
+        self._drift, self._facts = Debounce(), Debounce()
         self.activated()
 
     def activated(self) -> None:
         """Let the time begin anew that a camera has for its first calibration."""
-        self._active_since = time.monotonic()
+        self._seen_since: float | None = None
         self._info_missed = False
 
     def publish(self, parts: Parts, values: Mapping[str, Any]) -> None:
         """Report; `values` are the parameters."""
         counts, before = self._tally.snapshot(), self._before
         self._before = counts
-        skew = None if parts.flow is None else parts.flow.skew()
+        skew = None if parts.router is None else parts.router.skew()
         self._publisher.publish(report(
             self._node.get_clock().now().to_msg(), self._node.get_fully_qualified_name(), [
                 self._cameras(parts, values, counts, before, skew),
@@ -120,22 +120,24 @@ class Reports:
                           for camera, age in skew.age_p50_ms.items()})
             if skew.drift_ppm is not None:
                 shown['drift_ppm'] = f'{skew.drift_ppm:.1f}'
-            warnings += [text for text in (skew.advice, self._advice(parts.flow)) if text]
+            warnings += [text for text in (skew.advice, self._advice(parts.router)) if text]
         return status('cameras', shown, warning='; '.join(warnings))
 
-    def _advice(self, flow: Flow) -> str:
-        jump, advice = flow.jump(), flow.advice()
-        if jump is not None:
-            self._voice.warning(f'{jump}; pairing starts anew', 'time jump')
-        if advice is not None and not self._advised:
+    def _advice(self, router: FrameRouter) -> str:
+        advice = router.advice()
+        if advice and not self._advised:
             self._advised = True
             self._node.get_logger().warning(advice)
-        return advice or ''
+        return advice
 
     def _watch_info(self, parts: Parts, values: Mapping[str, Any]) -> None:
         camera = values['sync.reference']
+        if not parts.inputs.heard(camera):  # a camera that is off owes no calibration
+            return
+        if self._seen_since is None:
+            self._seen_since = time.monotonic()
         if (self._info_missed or camera in parts.inputs.infos
-                or time.monotonic() - self._active_since < values['input.timeout_s']
+                or time.monotonic() - self._seen_since < values['input.timeout_s']
                 or INFO not in parts.outputs.wanted()):
             return
         self._info_missed = True
@@ -159,9 +161,9 @@ class Reports:
 
     def _mode(self, parts: Parts, counts: Mapping[str, int]) -> DiagnosticStatus:
         shown: dict[str, Any] = {'state': parts.state, 'last_error': self._voice.last_error}
-        if parts.flow is None:
+        if parts.router is None:
             return status('mode', shown)
-        health = parts.flow.health()
+        health = parts.router.health(time.monotonic_ns())
         shown.update({
             'mode': health.mode.value, 'mode_changes': health.changes,
             'mode_reason': health.reason,

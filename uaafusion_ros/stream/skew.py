@@ -63,7 +63,7 @@ class SkewMonitor:
     cameras' ages, of which the least in each second is taken: load delays messages, but does not
     make them early. The phase between the cameras' shutters does not enter. Not thread-safe.
 
-    slop_ns: the largest error of a pair, for the advice.
+    slop_ns: the largest error of a pair, for the advice; 0 where stamps must be equal.
     """
 
     def __init__(self, slop_ns: int) -> None:
@@ -80,7 +80,7 @@ class SkewMonitor:
         self._drift: tuple[float | None, float] = (None, 0.0)
         self._blocks_to_drift = _BLOCKS_NEEDED
 
-    def frame(self, camera: str, stamp_ns: int, clock_ns: int) -> None:
+    def on_frame(self, camera: str, stamp_ns: int, clock_ns: int) -> None:
         """Take note of a frame of 'thermal' or 'rgb' that arrived at clock_ns (ROS time)."""
         age = clock_ns - stamp_ns
         self._ages[camera].add(age / 1e6)
@@ -96,7 +96,7 @@ class SkewMonitor:
             self._block, self._least = block, {}
         self._least[camera] = min(age, self._least.get(camera, age))
 
-    def pair(self, error_ns: int) -> None:
+    def on_pair(self, error_ns: int) -> None:
         """Take note of a pair's error (thermal - rgb after the offset, signed)."""
         self._errors.add(abs(error_ns) / 1e6)
 
@@ -135,8 +135,10 @@ class SkewMonitor:
         if drift is not None and abs(drift) > max(_DRIFT_PPM, _SURE * error):
             fast, slow = STREAMS if drift > 0 else STREAMS[::-1]
             minutes = self._slop_ns / 1e3 / abs(drift) / 60
+            apart = (f': in {minutes:.0f} minutes what is paired is sync.slop_ms apart'
+                     if self._slop_ns else '')
             texts.append(
-                f'the {fast} clock gains {abs(drift):.0f} ppm on the {slow} clock: in '
-                f'{minutes:.0f} minutes what is paired is sync.slop_ms apart; synchronise the '
-                'clocks (PTP, chrony) or let both drivers stamp with the clock of one computer')
+                f'the {fast} clock gains {abs(drift):.0f} ppm on the {slow} clock{apart}; '
+                'synchronise the clocks (PTP, chrony) or let both drivers stamp with the clock '
+                'of one computer')
         return '; '.join(texts)

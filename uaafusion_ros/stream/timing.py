@@ -71,6 +71,7 @@ class RateMeter:
     Rate of events in Hz from their arrival times within the last `window_ns`.
 
     At most `capacity` arrivals are kept, so a fast stream is measured over less than the window.
+    `last_ns` is the last one, None before the first.
     An arrival clock that falls back starts anew. Call it from one thread, or take a lock.
     Raises ParameterError for a window below 1 ns or a capacity below 2.
     """
@@ -81,6 +82,7 @@ class RateMeter:
         if capacity < 2:
             raise ParameterError(f'capacity is {capacity}, accepted is 2 or more: raise it')
         self._window_ns = window_ns
+        self.last_ns: int | None = None
         self._arrivals: deque[int] = deque(maxlen=capacity)
 
     def tick(self, now_ns: int) -> None:
@@ -88,6 +90,7 @@ class RateMeter:
         if self._arrivals and now_ns < self._arrivals[-1]:
             self._arrivals.clear()
         self._arrivals.append(now_ns)
+        self.last_ns = now_ns
 
     def rate_hz(self, now_ns: int) -> float:
         """Return the mean rate between first and last event of the window; 0 below two events."""

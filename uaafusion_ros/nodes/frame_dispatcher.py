@@ -1,0 +1,83 @@
+"""The router's decisions carried out: counted, logged, and jobs handed to one worker thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import time
+
+from rclpy.clock import ROSClock
+
+from uaafusion_ros.frames import Frame
+from uaafusion_ros.nodes.message_filters_pairing import make_pairing
+from uaafusion_ros.nodes.messages import ros_time_ns
+from uaafusion_ros.nodes.tally import Tally
+from uaafusion_ros.nodes.voice import Voice
+from uaafusion_ros.nodes.worker import Worker
+from uaafusion_ros.stream.frame_router import Decision
+from uaafusion_ros.stream.frame_router import FrameRouter
+from uaafusion_ros.stream.frame_router import Job
+from uaafusion_ros.stream.settings import Settings
+from uaafusion_ros.stream.timeline import Drop
+
+
+class FrameDispatcher:
+    """
+    Ask a `FrameRouter` about each frame, in the node's time, and carry out what it decides.
+
+    Used by the executor's thread; `work(job)` runs on the worker's own. `router` may be asked
+    for its state.
+    """
+
+    def __init__(
+        self, settings: Settings, clock: ROSClock, tally: Tally, voice: Voice,
+        work: Callable[[Job], None]
+    ) -> None:
+        """Start the worker; raises what `make_pairing` raises."""
+        self._clock = clock
+        self._tally = tally
+        self._voice = voice
+        self.router = FrameRouter(settings, time.monotonic_ns(), make_pairing)
+        self._worker = Worker(work)
+
+    def on_frame(self, camera: str, frame: Frame) -> None:
+        """Take a frame of 'thermal' or 'rgb' that has just arrived."""
+        self._carry_out(self.router.on_frame(
+            camera, frame, time.monotonic_ns(), ros_time_ns(self._clock)))
+
+    def on_malformed(self, camera: str, why: str) -> None:
+        """Take note of a message of a camera that cannot be read."""
+        self._carry_out(self.router.on_refused(camera, Drop.MALFORMED, why))
+
+    def on_tick(self) -> None:
+        """Hand over the pairs whose wait is over."""
+        self._carry_out(self.router.on_tick(time.monotonic_ns()))
+
+    def configure(self, settings: Settings) -> None:
+        """Take other settings; only what a change concerns starts anew."""
+        self._carry_out(self.router.configure(settings, time.monotonic_ns()))
+
+    def reset(self, reason: Drop) -> None:
+        """Start pairing anew; what can still be paired is handed over, the rest dropped."""
+        self._carry_out(self.router.reset(reason, time.monotonic_ns()))
+
+    def stop(self, timeout_s: float) -> bool:
+        """
+        Count what waits and end the worker; return whether its job was finished in time.
+
+        May be called again, to wait longer.
+        """
+        self.reset(Drop.RESET)
+        left, ended = self._worker.stop(timeout_s)
+        if left is not None:
+            self._tally.add(f'dropped.{left.kind}.deactivated')
+        return ended
+
+    def _carry_out(self, decision: Decision) -> None:
+        for key, count in decision.counts().items():
+            self._tally.add(key, count)
+        for level, key, text in decision.notices:
+            (self._voice.error if level == 'error' else self._voice.warning)(text, key)
+        for job in decision.jobs:
+            displaced = self._worker.put(job)
+            if displaced is not None:
+                self._tally.add(f'dropped.{displaced.kind}.superseded')
