@@ -58,9 +58,7 @@ def test_silence_is_explained_by_what_publishes(wanted, publishers, elsewhere, w
 
 def test_silence_is_due_after_doubling_times():
     """Due at 1, 2, 4 and 8 timeouts, and anew after an image."""
-    watch = qos.SilenceWatch(100.0)
-    due = [tenth / 10 for tenth in range(0, 200) if watch.due(100.0 + tenth / 10, 2.0)]
-    assert due == [2.0, 4.0, 8.0, 16.0]
-    watch.heard(120.0)
-    assert watch.quiet_for(121.0) == 1.0
-    assert not watch.due(121.9, 2.0) and watch.due(122.0, 2.0)
+    warnings = qos.SilenceWarnings()
+    for _ in range(2):
+        due = [tenth / 10 for tenth in range(0, 200) if warnings.due(tenth / 10, 2.0)]
+        assert due == [2.0, 4.0, 8.0, 16.0]

@@ -21,14 +21,12 @@ FORBIDDEN = {
     'uaafusion_ros': OURS | ROS | RUNTIMES | {'numpy', 'torch', 'cv2', 'train'},
     'uaafusion_ros.stream.pairing': OURS - {'uaafusion_ros.stream'} | ROS | RUNTIMES | {
         'torch', 'cv2', 'train'},
-    'uaafusion_ros.stream.flow': OURS - {'uaafusion_ros.stream'} | ROS | RUNTIMES | {
+    'uaafusion_ros.stream.frame_router': OURS - {'uaafusion_ros.stream'} | ROS | RUNTIMES | {
         'torch', 'cv2', 'train'},
     'uaafusion_ros.settings': OURS | ROS | RUNTIMES | {
         'numpy', 'torch', 'cv2', 'train', 'yaml'},
     'uaafusion_ros.engine.loading': OURS - {'uaafusion_ros.engine'} | ROS | RUNTIMES | {
         'numpy', 'torch', 'cv2', 'cuda', 'yaml'},
-    'uaafusion_ros.stream.slot': ROS | RUNTIMES | {'torch', 'cv2', 'train'},
-    'uaafusion_ros.stream.timing': ROS | RUNTIMES | {'torch', 'cv2', 'train'},
     'uaafusion_ros.imaging.encodings': OURS - {'uaafusion_ros.imaging'} | ROS | RUNTIMES | {
         'torch', 'train'},
     'uaafusion_ros.imaging.thermal': ROS | RUNTIMES | {'torch', 'train'},

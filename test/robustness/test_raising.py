@@ -94,11 +94,11 @@ def _image(camera: str, number: int) -> bytes:
 def _send_pair(node: Any, number: int) -> dict[str, int]:
     for camera in ('rgb', 'thermal'):
         node._inputs.receive(camera, _image(camera, number))
-    node._flow.reset(Drop.RESET)
+    node._dispatcher.reset(Drop.RESET)
     deadline = time.monotonic() + 5.0
-    while node._tally.snapshot()['in_flight'] and time.monotonic() < deadline:
+    while node._counters.snapshot()['in_flight'] and time.monotonic() < deadline:
         time.sleep(0.002)
-    return node._tally.snapshot()
+    return node._counters.snapshot()
 
 
 def test_an_inference_that_raises_costs_one_pair(node, backend):

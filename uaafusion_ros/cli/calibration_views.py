@@ -46,7 +46,7 @@ def from_bag(path: Path, count: int, asked: dict[str, str | None]) -> list[View]
     from uaafusion_ros.evaluation.bags import frame_of
     from uaafusion_ros.evaluation.bags import image_stamp_ns
     from uaafusion_ros.evaluation.topics import choose
-    from uaafusion_ros.stream.matching import best
+    from uaafusion_ros.stream.pairing import match
 
     source = BagSource(path)
     choice = choose(source.topics, {**asked, 'label': None})
@@ -55,7 +55,7 @@ def from_bag(path: Path, count: int, asked: dict[str, str | None]) -> list[View]
     for message in source.messages(topics):
         stamps[topics[message.topic]].add(image_stamp_ns(message.data))
     rgb, thermal = sorted(stamps['rgb']), sorted(stamps['thermal'])
-    found = best(rgb, thermal, SLOP_NS, range(len(rgb)), range(len(thermal)))
+    found = match(rgb, thermal, SLOP_NS)
     if not found:
         raise BagError(
             f'no image of {choice.rgb} ({len(rgb)}) has a stamp within {SLOP_NS // 10**6} ms of '

@@ -73,31 +73,23 @@ def cause_of_silence(wanted: QoSProfile, publishers: list[Any], elsewhere: str =
             'set to config/fastdds.xml')
 
 
-class SilenceWatch:
+class SilenceWarnings:
     """
     Decide when a silent topic deserves a warning.
 
     Warns after 1, 2, 4, 8, ... timeouts of silence, so that a camera that is off for a day
-    fills no log. Times are seconds of one monotonic clock.
+    fills no log.
     """
 
-    def __init__(self, now: float) -> None:
-        """Start counting silence at `now`."""
-        self._last = now
+    def __init__(self) -> None:
+        """Begin with a topic that is not silent."""
         self._due = 1.0
 
-    def heard(self, now: float) -> None:
-        """Note that a message came."""
-        self._last = now
-        self._due = 1.0
-
-    def quiet_for(self, now: float) -> float:
-        """Return the seconds since the last message."""
-        return now - self._last
-
-    def due(self, now: float, timeout_s: float) -> bool:
-        """Return whether a warning is due now, and move to the next deadline if so."""
-        periods = self.quiet_for(now) / timeout_s
+    def due(self, silence_s: float, timeout_s: float) -> bool:
+        """Return whether a warning is due now; to be asked several times per timeout."""
+        periods = silence_s / timeout_s
+        if periods < 1.0:
+            self._due = 1.0
         if periods < self._due:
             return False
         while self._due <= periods:

@@ -108,7 +108,7 @@ def test_a_camera_that_is_missing_leaves_the_other_alone(tmp_path):
     alone = [job for job in jobs if job.pair is None]
     assert 5 < len(alone) <= 19 and {job.camera for job in alone} == {'rgb'}
     assert {job.mode for job in alone} <= {'RGB_ONLY', 'THERMAL_FROZEN'}
-    stamps = [job.reference('rgb').stamp_ns for job in jobs]
+    stamps = [job.reference.stamp_ns for job in jobs]
     assert stamps == sorted(set(stamps))
 
 

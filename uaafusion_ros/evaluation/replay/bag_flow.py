@@ -16,13 +16,12 @@ from uaafusion_ros.evaluation.replay.labels import LabelBook
 from uaafusion_ros.evaluation.topics import Choice
 from uaafusion_ros.frames import Frame
 from uaafusion_ros.settings import Settings
-from uaafusion_ros.stream.flow import Job
-from uaafusion_ros.stream.flow import Router
-from uaafusion_ros.stream.nearest import NearestSynchronizer
+from uaafusion_ros.stream.frame_router import Decision
+from uaafusion_ros.stream.frame_router import FrameRouter
+from uaafusion_ros.stream.frame_router import Job
+from uaafusion_ros.stream.frame_router import TICK_NS
 from uaafusion_ros.stream.pairing import STREAMS
 from uaafusion_ros.stream.timeline import Drop
-
-_POLL_NS = 50_000_000  # how often the node looks after its waiting frames
 
 
 class BagFlow:
@@ -41,16 +40,15 @@ class BagFlow:
         """`settings` are the node's; `heard(camera)` is called for each of its images."""
         self._source = source
         self._settings = settings
-        self._router: Router | None = None  # made when the first image says what time it is
+        self._router: FrameRouter | None = None  # made when the first image says what time it is
         self._labels = labels
         self._heard = heard
         self._cameras = {getattr(choice, camera): camera for camera in STREAMS}
         self._label_topic = choice.label
         self._info_cameras = {topic: camera for camera, topic in choice.info.items()}
-        reasons = [*(reason.value for reason in Drop), 'malformed', 'frozen']
         self._counts: Counter[str] = Counter({
             **{f'received.{camera}': 0 for camera in STREAMS}, 'paired': 0,
-            **{f'dropped.{camera}.{reason}': 0 for camera in STREAMS for reason in reasons},
+            **{f'dropped.{camera}.{reason.value}': 0 for camera in STREAMS for reason in Drop},
             'dropped.pair.late': 0})
         self._now_ns = 0
         self.messages = 0
@@ -69,7 +67,8 @@ class BagFlow:
             read = time.perf_counter()
             jobs = []
             if message is None:
-                jobs = self._router.reset(Drop.RESET, self._now_ns) if self._router else []
+                if self._router is not None:
+                    jobs = self._counted(self._router.reset(Drop.RESET, self._now_ns))
             elif frame is not None:
                 jobs = self._lead(self._cameras[message.topic], frame, message.log_time_ns)
             self.took_ms['read'] += (read - began) * 1e3
@@ -92,23 +91,20 @@ class BagFlow:
     def _lead(self, camera: str, frame: Frame, now_ns: int) -> list[Job]:
         if self._router is None:
             self._now_ns = now_ns
-            self._router = Router(
-                self._settings, NearestSynchronizer, now_ns,
-                paired=lambda pair: self._count('paired'), dropped=self._drop,
-                refused=lambda camera, reason, why: self._drop(camera, reason, 1))
+            self._router = FrameRouter(self._settings, now_ns)
         jobs = []
         # A gap in the bag must not hide a timeout that the node would have met in it.
-        for moment in (self._now_ns + _POLL_NS, now_ns):
+        for moment in (self._now_ns + TICK_NS, now_ns):
             if moment <= now_ns:
-                jobs += self._router.poll(moment)
+                jobs += self._counted(self._router.on_tick(moment))
         self._now_ns = now_ns
-        return jobs + self._router.take(camera, frame, now_ns)
+        return jobs + self._counted(self._router.on_frame(camera, frame, now_ns))
 
-    def _count(self, key: str, count: int = 1) -> None:
-        self._counts[key] += count
-
-    def _drop(self, what: str, reason: str, count: int) -> None:
-        self._count(f'dropped.{what}.{reason}', count)
+    def _counted(self, decision: Decision) -> list[Job]:
+        counts = decision.counts()
+        counts.pop('alone', None)  # what is shown is counted by what shows it
+        self._counts.update(counts)
+        return decision.jobs
 
     def _take(self, message: RawMessage) -> Frame | None:
         """Return a camera's frame; keep or count anything else."""
@@ -118,13 +114,13 @@ class BagFlow:
             self.infos[self._info_cameras[message.topic]] = message.data
             return None
         if camera:
-            self._count(f'received.{camera}')
+            self._counts[f'received.{camera}'] += 1
             self._heard(camera)
         try:
             frame = frame_of(message, self._settings.input.max_pixels, unpack=camera is None)
         except UaafusionError as error:
             if camera:
-                self._drop(camera, 'malformed', 1)
+                self._counts[f'dropped.{camera}.malformed'] += 1
                 self.problem = f'{message.topic}: {error}'
             else:
                 self._labels.counts['received'] += 1

@@ -33,14 +33,13 @@ from uaafusion_ros.evaluation.replay.stream_metrics import summarise
 from uaafusion_ros.evaluation.topics import Choice
 from uaafusion_ros.evaluation.topics import choose
 from uaafusion_ros.evaluation.topics import ROLES
-from uaafusion_ros.frames import Frame
 from uaafusion_ros.frames import FusionResult
 from uaafusion_ros.imaging.registration import load
 from uaafusion_ros.pipeline import FusionPipeline
 from uaafusion_ros.pipeline import make_backend
 from uaafusion_ros.pipeline import make_pipeline
 from uaafusion_ros.settings import Settings
-from uaafusion_ros.stream.flow import Job
+from uaafusion_ros.stream.frame_router import Job
 
 SCHEMA = 1
 
@@ -176,19 +175,18 @@ class _Run:
     def fuse_all(self, options: ReplayOptions) -> None:
         """Fuse pair after pair until the bag or the limit ends."""
         for number, job in enumerate(self._flow.jobs()):
-            reference = job.reference(self._settings.sync.reference)
             for stage in ('read', 'pair'):
                 self._stopwatch.add(stage, self._flow.took_ms.pop(stage, 0.0))
             if number % options.every:
                 self.counts['skipped'] += 1
-            elif not self._tap.expect(reference.stamp_ns):
+            elif not self._tap.expect(job.reference.stamp_ns):
                 self.counts[f'dropped.{job.kind}.not_published'] += 1
             else:
-                self._fuse(job, reference)
+                self._fuse(job)
             if self.counts['fused'] + self.counts['shown'] == options.limit:
                 return
 
-    def _fuse(self, job: Job, reference: Frame) -> None:
+    def _fuse(self, job: Job) -> None:
         try:
             result = self._process(job)
         except Exception as error:  # as in the node: the next pair deserves its chance
@@ -202,10 +200,10 @@ class _Run:
         if latency_ms is not None:
             self._stopwatch.add('end_to_end', latency_ms)
         with self._stopwatch.timed('measure'):
-            overlay = self._measurer.measure(job, reference, result)
+            overlay = self._measurer.measure(job, result)
         with self._stopwatch.timed('write'):
-            camera = job.camera or self._settings.sync.reference
-            self._recording.add(reference, result, overlay, self._flow.infos.get(camera))
+            self._recording.add(
+                job.reference, result, overlay, self._flow.infos.get(job.camera))
 
     def _process(self, job: Job) -> FusionResult:
         if self._pipeline is None:
@@ -214,7 +212,7 @@ class _Run:
                 self._tap, self._settings, registration=load(self._settings.registration, infos))
         if job.pair:
             return self._pipeline.process(job.pair)
-        return self._pipeline.process_alone(job.camera, job.frame)
+        return self._pipeline.process_alone(job.camera, job.reference)
 
 
 def _choice(source: BagSource, options: ReplayOptions) -> Choice:

@@ -7,12 +7,12 @@ _LATEST_NS = 11 * 10**9   # no pair waits longer, so none is later than this
 _RUN_BACK = 5             # so many rising stamps of one camera behind the last are a new pass
 
 
-class OutputOrder:
+class MonotonicOutput:
     """
     Say of each stamp whether an output may carry it, and take note if so.
 
     Frames published alone have been looked at by nobody, so one stamp that lies far off must be
-    confirmed by the next. Pairs come from the pairer in rising order, except for a new pass (a
+    confirmed by the next. Pairs come from pairing in rising order, except for a new pass (a
     looped bag); one that comes late, after newer frames were published alone, may not pass.
     """
 
@@ -30,7 +30,7 @@ class OutputOrder:
         self._behind = 0
         self._rising = 0
 
-    def alone(self, camera: str, stamp_ns: int, now_ns: int) -> bool:
+    def admit_alone(self, camera: str, stamp_ns: int, now_ns: int) -> bool:
         """Whether a frame of one camera may be published, at now_ns (monotonic)."""
         if self._last is None:
             return self._take(stamp_ns, now_ns, camera)
@@ -49,7 +49,7 @@ class OutputOrder:
         self.restart()
         return self._take(stamp_ns, now_ns, camera)
 
-    def pair(self, stamp_ns: int, now_ns: int) -> bool:
+    def admit_pair(self, stamp_ns: int, now_ns: int) -> bool:
         """Whether a pair may be published under this stamp, at now_ns (monotonic)."""
         if self._last is not None and stamp_ns <= self._last:
             behind = self._last - stamp_ns
