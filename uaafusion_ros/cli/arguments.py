@@ -14,7 +14,8 @@ def add_model_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         '--preset', default='fast', help='shipped network to run (default: %(default)s)')
     parser.add_argument(
-        '--backend', default='auto', choices=NAMES, help='runtime (default: %(default)s)')
+        '--backend', default='auto',
+        help=f'runtime: one of {", ".join(NAMES)} (default: %(default)s)')
 
 
 def positive_float(text: str) -> float:

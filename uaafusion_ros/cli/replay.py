@@ -35,7 +35,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument('--preset', help='shipped network to run, instead of that of --config')
     parser.add_argument(
         '--model', type=Path, help='ONNX model to run, instead of that of --config')
-    parser.add_argument('--backend', choices=NODE_NAMES, help='runtime to run it on')
+    parser.add_argument('--backend', help=f'runtime: one of {", ".join(NODE_NAMES)}')
     parser.add_argument('--threads', type=int, help='threads of the runtime, 0 for every core')
     for role in ('rgb', 'thermal', 'label'):
         parser.add_argument(f'--{role}-topic', metavar='TOPIC')
