@@ -19,7 +19,6 @@ FORBIDDEN = {
         'torch', 'cv2', 'train'},
     'uaafusion_ros.parameters.text': OURS | ROS | RUNTIMES | {
         'numpy', 'torch', 'cv2', 'train', 'yaml'},
-    'uaafusion_ros.stream.timing': ROS | RUNTIMES | {'torch', 'cv2', 'train'},
     'uaafusion_ros.imaging.encodings': OURS - {'uaafusion_ros.imaging'} | ROS | RUNTIMES | {
         'torch', 'train'},
     'uaafusion_ros.imaging.thermal': ROS | RUNTIMES | {'torch', 'train'},

@@ -26,7 +26,7 @@ STEP_NS = 100 * MS
 
 
 class Bench:
-    """A router whose arrival clock and stamps are one; `counts` and `said` are what it returned."""
+    """A router whose arrival clock and stamps are one; `counts` and `said` sum what it returns."""
 
     def __init__(self, make_pairing=NearestPairing, **sync):
         self.now_ns, self.counts, self.said, self.image = START_NS, Counter(), [], 0
@@ -97,7 +97,8 @@ def test_a_repeated_thermal_image_is_dropped_by_name_while_rgb_moves():
 
 
 @pytest.mark.parametrize('stamp_ns, clock_ns, reason', [
-    (0, START_NS, 'zero_stamp'), (START_NS + 2 * S, START_NS, 'future'), (0, 0, 'zero_stamp')])
+    (0, START_NS, 'zero_stamp'), (0, 0, 'zero_stamp'), (START_NS + S + 1, START_NS, 'future'),
+    (2**31 * S, START_NS, 'future')])
 def test_a_stamp_that_cannot_be_used_is_told_once_and_never_paired(stamp_ns, clock_ns, reason):
     bench = Bench()
     assert bench.send('rgb', stamp_ns, clock_ns=clock_ns) == []
@@ -108,9 +109,17 @@ def test_a_stamp_that_cannot_be_used_is_told_once_and_never_paired(stamp_ns, clo
     assert text.partition(': ')[2] in later.reason
 
 
-def test_without_a_clock_nothing_lies_ahead():
+def test_a_stamp_ahead_says_by_how_much():
     bench = Bench()
-    bench.send('rgb', START_NS + 100 * S, clock_ns=0)
+    bench.send('rgb', START_NS + 2 * S)
+    assert 'lies 2.000 s ahead' in bench.said[0].text
+
+
+@pytest.mark.parametrize('stamp_ns, clock_ns', [
+    (START_NS + 100 * S, 0), (START_NS + S, START_NS), (-2**31 * S, START_NS), (1, START_NS)])
+def test_old_stamps_are_taken_and_without_a_clock_nothing_lies_ahead(stamp_ns, clock_ns):
+    bench = Bench()
+    bench.send('rgb', stamp_ns, clock_ns=clock_ns)
     assert not bench.said
 
 

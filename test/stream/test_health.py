@@ -15,9 +15,9 @@ from two_cameras import MS
 from two_cameras import Player
 from two_cameras import S
 
+from uaafusion_ros.stream.frame_router import TICK_NS
 from uaafusion_ros.stream.health import HealthMonitor
 from uaafusion_ros.stream.health import Mode
-from uaafusion_ros.stream.frame_router import TICK_NS
 from uaafusion_ros.stream.settings import ModeSettings
 from uaafusion_ros.stream.timeline import Drop
 from uaafusion_ros.stream.timeline import Dropped
@@ -91,9 +91,9 @@ def test_half_of_the_frames_lost_is_no_reason_to_flap(rates, lossy):
     player = Player().play(thermal + rgb, 120 * S)
     # Ten missed frames in a row do happen; what follows is a true mode, not flapping.
     assert len(player.modes) - 2 <= 4
+    ends = [now for now, _ in player.modes[1:]] + [120 * S]
     in_fused = sum(
-        end - begin for (begin, mode), (end, _) in zip(player.modes, [*player.modes[1:], (120 * S, '')])
-        if mode == 'FUSED')
+        end - begin for (begin, mode), end in zip(player.modes, ends) if mode == 'FUSED')
     assert in_fused > 0.97 * 120 * S
     assert player.rising()
 

@@ -73,7 +73,8 @@ def test_pairs_of_a_new_pass_pass_and_late_ones_do_not():
     order = steady(90)
     assert order.admit_pair(EPOCH - 20 * S, 3 * S)      # no wait is so long: a new pass
     order = steady(90)
-    jumped = [order.admit_pair(EPOCH - 2 * S + k * 11 * MS, 3 * S + k * 33 * MS) for k in range(300)]
+    jumped = [order.admit_pair(EPOCH - 2 * S + k * 11 * MS, 3 * S + k * 33 * MS)
+              for k in range(300)]
     assert jumped.index(True) * 33 * MS < 7 * S
 
 

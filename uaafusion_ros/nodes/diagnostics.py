@@ -12,7 +12,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_msgs.msg import KeyValue
 from std_msgs.msg import Header
 
-from uaafusion_ros.stream.timing import PercentileWindow
+from uaafusion_ros.stream.arrival_stats import PercentileWindow
 
 
 class Latencies:

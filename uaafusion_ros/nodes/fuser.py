@@ -12,8 +12,8 @@ from sensor_msgs.msg import CameraInfo
 
 from uaafusion_ros.frames import FusionResult
 from uaafusion_ros.nodes.diagnostics import Latencies
+from uaafusion_ros.nodes.frame_dispatcher import ros_time_ns
 from uaafusion_ros.nodes.messages import image_size
-from uaafusion_ros.nodes.messages import ros_time_ns
 from uaafusion_ros.nodes.outputs import INFO
 from uaafusion_ros.nodes.outputs import Outputs
 from uaafusion_ros.nodes.tally import Tally

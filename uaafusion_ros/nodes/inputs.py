@@ -21,7 +21,7 @@ from uaafusion_ros.nodes.tally import CAMERAS
 from uaafusion_ros.nodes.tally import Tally
 from uaafusion_ros.nodes.voice import said
 from uaafusion_ros.nodes.voice import Voice
-from uaafusion_ros.stream.timing import RateMeter
+from uaafusion_ros.stream.arrival_stats import RateMeter
 
 # By input.<camera>_transport: type, what image_transport appends to the topic, reader.
 _TRANSPORTS = {'raw': (Image, '', ImageReader),

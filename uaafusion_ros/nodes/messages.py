@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import time
 
 from builtin_interfaces.msg import Time
 import numpy as np
-from rclpy.clock import ROSClock
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
@@ -38,16 +36,6 @@ def stamp_from_ns(stamp_ns: int) -> Time:
     """Return the stamp of whole nanoseconds, exactly: the inverse of `ns_from_stamp`."""
     sec, nanosec = divmod(stamp_ns, _NS_PER_S)
     return Time(sec=sec, nanosec=nanosec)
-
-
-def ros_time_ns(clock: ROSClock) -> int:
-    """
-    Return the time that cameras stamp with: /clock while use_sim_time is set, else the system's.
-
-    It is 0 before /clock begins. rclpy's own `now` makes two objects on the way, at three times
-    the cost of asking.
-    """
-    return clock.now().nanoseconds if clock.ros_time_is_active else time.time_ns()
 
 
 class ImageReader:

@@ -21,7 +21,6 @@ from uaafusion_ros.stream.pairing import STREAMS
 from uaafusion_ros.stream.settings import FreezeSettings
 from uaafusion_ros.stream.settings import Settings
 from uaafusion_ros.stream.settings import SyncSettings
-from uaafusion_ros.stream.skew import refusal
 from uaafusion_ros.stream.skew import Skew
 from uaafusion_ros.stream.skew import SkewMonitor
 from uaafusion_ros.stream.timeline import Drop
@@ -128,7 +127,7 @@ class FrameRouter:
         `clock_ns` is the clock that the cameras stamp with, 0 where it is not known.
         """
         stamp_ns = frame.stamp_ns
-        refused = refusal(stamp_ns, clock_ns, int(self._settings.input.max_future_s * 1e9))
+        refused = _refusal(stamp_ns, clock_ns, int(self._settings.input.max_future_s * 1e9))
         if refused is not None:
             reason, why = refused
             return self.on_refused(camera, reason, why)
@@ -199,6 +198,24 @@ class FrameRouter:
             notices.append(Notice(
                 'warning', 'time jump', f'{", ".join(paired.jumps)}; pairing starts anew'))
         return Decision(jobs, paired.drops, notices)
+
+
+def _refusal(stamp_ns: int, clock_ns: int, max_future_ns: int) -> tuple[Drop, str] | None:
+    """
+    Return why a stamp cannot be used (reason, and a sentence with the remedy), or None.
+
+    Refused are zero stamps and stamps more than max_future_ns ahead of `clock_ns`, the clock
+    that the cameras are meant to stamp with (ROS time). At clock_ns 0 simulated time has not
+    begun, and nothing is ahead.
+    """
+    if stamp_ns == 0:
+        return Drop.ZERO_STAMP, 'its stamp is zero; let the driver set header.stamp'
+    ahead = stamp_ns - clock_ns
+    if clock_ns and ahead > max_future_ns:
+        return Drop.FUTURE, (
+            f'its stamp lies {ahead / 1e9:.3f} s ahead of the ROS clock; synchronise the clocks, '
+            'and let cameras and node agree on use_sim_time')
+    return None
 
 
 def _freezes(settings: FreezeSettings) -> dict[str, FreezeDetector]:

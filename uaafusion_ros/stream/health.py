@@ -62,8 +62,8 @@ class HealthMonitor:
 
     def __init__(self, settings: ModeSettings, policy: str, now_ns: int) -> None:
         """Begin to watch at `now_ns`; before that no camera is missed."""
-        self._cameras = {camera: ArrivalStats(now_ns) for camera in STREAMS}
-        self._pairs = ArrivalStats(now_ns)
+        self._thermal, self._rgb, self._pairs = (ArrivalStats(now_ns) for _ in range(3))
+        self._cameras = {'thermal': self._thermal, 'rgb': self._rgb}
         self.configure(settings, policy)
         self._frozen_since: dict[str, int | None] = dict.fromkeys(STREAMS)
         self._refused = dict.fromkeys(STREAMS, '')
@@ -79,8 +79,8 @@ class HealthMonitor:
         timeout_ns = int(settings.timeout_s * 1e9)
         self._needed = settings.recovery_pairs
         self._policy = policy
-        for arrivals in self._cameras.values():
-            arrivals.set_timeout(timeout_ns)
+        self._thermal.set_timeout(timeout_ns)
+        self._rgb.set_timeout(timeout_ns)
         self._pairs.set_timeout(2 * timeout_ns)
 
     def on_frame(self, camera: str, now_ns: int, frozen: bool = False) -> Mode:
@@ -89,11 +89,10 @@ class HealthMonitor:
 
         `frozen` is what `stream.freeze` said. If then `repeats_alone(camera)`, do not pair it.
         """
-        arrivals = self._cameras[camera]
-        if all(each.lost(now_ns) for each in self._cameras.values()):
-            for each in (*self._cameras.values(), self._pairs):
+        if now_ns > max(self._thermal.lost_ns, self._rgb.lost_ns):
+            for each in (self._thermal, self._rgb, self._pairs):
                 each.excuse(now_ns)  # after a pause the other camera gets its chance, too
-        arrivals.arrive(now_ns)
+        self._cameras[camera].arrive(now_ns)
         self._refused[camera] = ''
         if not frozen:
             self._frozen_since[camera] = None
@@ -134,7 +133,7 @@ class HealthMonitor:
         if mode is not None:
             self._good = 0
             self._pairs.pause(now_ns)
-        elif self._pairs.lost(now_ns):
+        elif now_ns > self._pairs.lost_ns:
             mode = Mode.RGB_ONLY
             self._good = 0
         elif self._good >= (1 if self.mode is Mode.STALE else self._needed):
@@ -146,9 +145,9 @@ class HealthMonitor:
 
     def _fault(self, now: int) -> Mode | None:
         """Return the mode that a camera's fault enforces, None where both do well."""
-        thermal_lost = self._cameras['thermal'].lost(now)
+        thermal_lost = now > self._thermal.lost_ns
         frozen = self._skips or self.repeats_alone('thermal')
-        if self._cameras['rgb'].lost(now):
+        if now > self._rgb.lost_ns:
             return Mode.STALE if thermal_lost or frozen else Mode.THERMAL_ONLY
         if thermal_lost:
             return Mode.RGB_ONLY
@@ -160,13 +159,13 @@ class HealthMonitor:
             self._rgb_without_thermal, self._skips = 0, False
             return
         self._rgb_without_thermal += 1
-        thermal = self._cameras['thermal']
+        thermal = self._thermal
         self._skips = (
             thermal.gap_ns is not None and self._rgb_without_thermal > 1
             and now - thermal.since_ns > thermal.gap_ns)
 
     def _reason(self, now: int) -> str:
-        lost = [camera for camera in STREAMS if self._cameras[camera].lost(now)]
+        lost = [camera for camera in STREAMS if now > self._cameras[camera].lost_ns]
         if lost:
             return '; '.join(self._silence(camera, now) for camera in lost)
         if self.repeats_alone('thermal'):
@@ -184,7 +183,7 @@ class HealthMonitor:
                        if arrivals.last_ns is None or arrivals.last_ns < arrivals.since_ns]
             return f'waiting for {" and ".join(waiting) or "a pair"}'
         if self.mode is not Mode.FUSED:
-            if self._pairs.lost(now):
+            if now > self._pairs.lost_ns:
                 return 'both cameras send, but nothing pairs: ' + (
                     'their stamps are not equal, as sync.policy exact asks; compare the stamps, '
                     'then set sync.policy to nearest' if self._policy == 'exact' else

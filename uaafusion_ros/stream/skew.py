@@ -1,4 +1,4 @@
-"""Judge the cameras' stamps by the clock of the host: wrong ones, their age, their drift."""
+"""Judge the cameras' stamps by the clock of the host: their age, their drift."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from uaafusion_ros.stream.pairing import STREAMS
-from uaafusion_ros.stream.timeline import Drop
-from uaafusion_ros.stream.timing import PercentileWindow
+from uaafusion_ros.stream.arrival_stats import PercentileWindow
 
 _BLOCK_NS = 1_000_000_000
 _BLOCKS = 120
@@ -19,24 +18,6 @@ _SURE = 4.0               # standard errors
 _DRIFT_EVERY = 10         # blocks; the slope over two minutes changes little in one
 _AHEAD_MS = 10.0
 _OLD_MS = (1e3, 60e3)     # beyond, a recorded stamp meets the clock of today
-
-
-def refusal(stamp_ns: int, clock_ns: int, max_future_ns: int) -> tuple[Drop, str] | None:
-    """
-    Return why a stamp cannot be used (reason, and a sentence with the remedy), or None.
-
-    Refused are zero stamps and stamps more than max_future_ns ahead of `clock_ns`, the clock
-    that the cameras are meant to stamp with (ROS time). At clock_ns 0 simulated time has not
-    begun, and nothing is ahead.
-    """
-    if stamp_ns == 0:
-        return Drop.ZERO_STAMP, 'its stamp is zero; let the driver set header.stamp'
-    ahead = stamp_ns - clock_ns
-    if clock_ns and ahead > max_future_ns:
-        return Drop.FUTURE, (
-            f'its stamp lies {ahead / 1e9:.3f} s ahead of the ROS clock; synchronise the clocks, '
-            'and let cameras and node agree on use_sim_time')
-    return None
 
 
 @dataclass(frozen=True)

@@ -68,9 +68,10 @@ class Timeline:
     """
     The waiting frames of one camera.
 
-    `stamps` and `frames` run in parallel, sorted. `newest` is the latest stamp of the pass,
-    `closed` the stamp of the last frame handed out, `suspect` a frame held aside. What is given
-    up is added to `drops`, a list of the owner's.
+    `stamps` and `frames` run in parallel, sorted. `newest` is the latest stamp of the pass, where
+    there is one; the next is taken to be later than `next_ns`, and expected at `expected_ns` or
+    later. `closed` is the stamp of the last frame handed out, `suspect` a frame held aside. What
+    is given up is added to `drops`, a list of the owner's.
     """
 
     def __init__(self, name: str, offset_ns: int, drops: list[Dropped]) -> None:
@@ -87,6 +88,7 @@ class Timeline:
     def restart(self) -> None:
         """Forget where in time the camera was; its rate is kept."""
         self.newest: int | None = None
+        self.next_ns = self.expected_ns = 0
         self.closed: int | None = None
         self._newest_arrival = 0
         self._last: int | None = None
@@ -98,16 +100,6 @@ class Timeline:
         """Median of the recent intervals; None before eight are known."""
         known = len(self._intervals) >= _INTERVALS_NEEDED
         return median_low(self._intervals) if known else None
-
-    @property
-    def next_ns(self) -> int:
-        """The camera's next stamp is taken to be later than this; needs a newest one."""
-        return self.newest + (self._shortest_ns // 2 if self._intervals else _LEAST_NS)
-
-    @property
-    def expected_ns(self) -> int:
-        """The camera's next stamp is expected at this or later; needs a newest one."""
-        return self.newest + self._shortest_ns
 
     def foreseen(self, count: int) -> list[int]:
         """Return the waiting stamps, and the next `count` to come where the rate is known."""
@@ -156,6 +148,8 @@ class Timeline:
                 self._intervals.append(stamp - self.newest)
                 self._shortest_ns = min(self._intervals)
             self.newest = stamp
+            self.next_ns = stamp + (self._shortest_ns // 2 if self._intervals else _LEAST_NS)
+            self.expected_ns = stamp + self._shortest_ns
             self._newest_arrival = frame.arrival_ns
             place = len(self.stamps)
         elif stamp in self._remembered:
