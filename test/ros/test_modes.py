@@ -109,6 +109,16 @@ def _pixels(image: Image) -> np.ndarray:
     return np.frombuffer(image.data, np.uint8).reshape(image.height, image.width, 3)
 
 
+def test_another_timeout_does_not_interrupt_fusion(show):
+    """A supervisor that stops the robot when the mode is STALE must not see it."""
+    _, _, watch = show
+    modes = list(watch.modes)
+    for timeout_s in (2.0, 0.4, 0.5):
+        assert watch.listener.set(mode__timeout_s=timeout_s).successful
+        watch.fused(3)
+    assert watch.modes == modes, watch.modes
+
+
 def test_rgb_goes_on_without_thermal_and_fusion_comes_back(show):
     """RGB passes as it is at its rate with its stamps; the mask keeps coming; no stamp repeats."""
     node, cameras, watch = show
