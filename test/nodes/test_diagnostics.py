@@ -14,16 +14,6 @@ from uaafusion_ros.nodes import diagnostics  # noqa: E402
 pytestmark = pytest.mark.ros
 
 
-def test_latencies_are_percentiles_by_name():
-    """Names appear when first added."""
-    latencies = diagnostics.Latencies()
-    assert latencies.values() == {}
-    for value in range(101):
-        latencies.add({'latency': float(value)})
-    assert latencies.values() == {
-        'latency_ms.p50': '50.00', 'latency_ms.p95': '95.00', 'latency_ms.p99': '99.00'}
-
-
 @pytest.mark.parametrize('texts, level, message', [
     ({}, DiagnosticStatus.OK, 'ok'),
     ({'warning': 'cold'}, DiagnosticStatus.WARN, 'cold'),

@@ -92,9 +92,9 @@ def send_pair(node, stamp_ns=STAMP_NS):
 def settled(node):
     """Return whether the worker is done with every pair."""
     deadline = time.monotonic() + 5.0
-    while node._tally.snapshot()['in_flight'] and time.monotonic() < deadline:
+    while node._counters.snapshot()['in_flight'] and time.monotonic() < deadline:
         time.sleep(0.01)
-    return not node._tally.snapshot()['in_flight']
+    return not node._counters.snapshot()['in_flight']
 
 
 def reported(node, monkeypatch):
@@ -301,6 +301,6 @@ def test_what_is_delivered_after_the_end_is_no_image_of_ours(node):
     assert node.trigger_activate() == OK
     receive = node._inputs.receive
     assert node.trigger_deactivate() == OK
-    before = node._tally.snapshot()
+    before = node._counters.snapshot()
     receive('rgb', image_from_array(np.zeros((4, 6, 3), np.uint8), 'rgb8', STAMP_NS, 'optical'))
-    assert node._tally.snapshot() == before
+    assert node._counters.snapshot() == before

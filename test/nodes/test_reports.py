@@ -14,12 +14,12 @@ from diagnostic_msgs.msg import DiagnosticStatus  # noqa: E402
 
 from uaafusion_ros.imaging.registration.drift import Drift  # noqa: E402
 from uaafusion_ros.imaging.thermal import ThermalFacts  # noqa: E402
-from uaafusion_ros.nodes.diagnostics import Latencies  # noqa: E402
+from uaafusion_ros.nodes.counters import Counters  # noqa: E402
+from uaafusion_ros.nodes.counters import Latencies  # noqa: E402
 from uaafusion_ros.nodes.reports import memory  # noqa: E402
 from uaafusion_ros.nodes.reports import Parts  # noqa: E402
 from uaafusion_ros.nodes.reports import Reports  # noqa: E402
-from uaafusion_ros.nodes.tally import Tally  # noqa: E402
-from uaafusion_ros.nodes.voice import Voice  # noqa: E402
+from uaafusion_ros.nodes.throttled_log import ThrottledLogger  # noqa: E402
 from uaafusion_ros.parameters.table import DEFAULTS  # noqa: E402
 
 pytestmark = pytest.mark.ros
@@ -51,9 +51,9 @@ class Bench:
 
     def __init__(self):
         self.node = FakeNode()
-        self.tally = Tally()
-        self.voice = Voice(self.node.get_logger())
-        self.reports = Reports(self.node, self.tally, Latencies(), self.voice)
+        self.counters = Counters()
+        self.log = ThrottledLogger(self.node.get_logger())
+        self.reports = Reports(self.node, self.counters, Latencies(), self.log)
         self.parts = dict.fromkeys(
             ('backend', 'pipeline', 'outputs', 'inputs', 'router'))
 
@@ -146,7 +146,7 @@ def test_the_mode_has_a_level(mode, received, level):
     from uaafusion_ros.stream.health import Health
     from uaafusion_ros.stream.health import Mode
     bench = Bench()
-    bench.tally.add('received.rgb', received)
+    bench.counters.add('received.rgb', received)
     router = SimpleNamespace(
         health=lambda now_ns: Health(Mode(mode), 'the cable is loose', 0, 3, False),
         skew=lambda: SimpleNamespace(skew_p50_ms=1.0, skew_p95_ms=2.0, drift_ppm=None, advice='',

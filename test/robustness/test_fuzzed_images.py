@@ -20,8 +20,8 @@ from uaafusion_ros.frames import FramePair  # noqa: E402
 from uaafusion_ros.imaging.registration import load  # noqa: E402
 from uaafusion_ros.imaging.thermal import ThermalScaler  # noqa: E402
 from uaafusion_ros.imaging.thermal import ThermalScaling  # noqa: E402
-from uaafusion_ros.nodes.messages import ImageReader  # noqa: E402
 from uaafusion_ros.nodes.messages import image_from_array  # noqa: E402
+from uaafusion_ros.nodes.messages import ImageReader  # noqa: E402
 from uaafusion_ros.pipeline import FusionPipeline  # noqa: E402
 
 pytestmark = pytest.mark.ros

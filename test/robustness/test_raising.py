@@ -96,9 +96,9 @@ def _send_pair(node: Any, number: int) -> dict[str, int]:
         node._inputs.receive(camera, _image(camera, number))
     node._dispatcher.reset(Drop.RESET)
     deadline = time.monotonic() + 5.0
-    while node._tally.snapshot()['in_flight'] and time.monotonic() < deadline:
+    while node._counters.snapshot()['in_flight'] and time.monotonic() < deadline:
         time.sleep(0.002)
-    return node._tally.snapshot()
+    return node._counters.snapshot()
 
 
 def test_an_inference_that_raises_costs_one_pair(node, backend):

@@ -12,29 +12,6 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_msgs.msg import KeyValue
 from std_msgs.msg import Header
 
-from uaafusion_ros.stream.arrival_stats import PercentileWindow
-
-
-class Latencies:
-    """Recent times by name, in milliseconds; one thread adds to a name, another may read."""
-
-    def __init__(self) -> None:
-        """Start empty."""
-        self._windows: dict[str, PercentileWindow] = {}
-
-    def add(self, times_ms: Mapping[str, float]) -> None:
-        """Take one time of each name."""
-        for name, milliseconds in times_ms.items():
-            if name not in self._windows:
-                self._windows[name] = PercentileWindow()
-            self._windows[name].add(milliseconds)
-
-    def values(self) -> dict[str, str]:
-        """Return `<name>_ms.p50`, `.p95` and `.p99` of every name."""
-        return {f'{name}_ms.{part}': f'{getattr(spread, part):.2f}'
-                for name, window in list(self._windows.items())
-                for spread in (window.summary(),) for part in ('p50', 'p95', 'p99')}
-
 
 class Debounce:
     """Show a text once it was there `turns` times in a row, until as often it was not."""

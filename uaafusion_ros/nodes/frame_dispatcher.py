@@ -8,9 +8,9 @@ import time
 from rclpy.clock import ROSClock
 
 from uaafusion_ros.frames import Frame
+from uaafusion_ros.nodes.counters import Counters
 from uaafusion_ros.nodes.message_filters_pairing import make_pairing
-from uaafusion_ros.nodes.tally import Tally
-from uaafusion_ros.nodes.voice import Voice
+from uaafusion_ros.nodes.throttled_log import ThrottledLogger
 from uaafusion_ros.nodes.worker import Worker
 from uaafusion_ros.stream.frame_router import Decision
 from uaafusion_ros.stream.frame_router import FrameRouter
@@ -28,13 +28,13 @@ class FrameDispatcher:
     """
 
     def __init__(
-        self, settings: Settings, clock: ROSClock, tally: Tally, voice: Voice,
+        self, settings: Settings, clock: ROSClock, counters: Counters, log: ThrottledLogger,
         work: Callable[[Job], None]
     ) -> None:
         """Start the worker; raises what `make_pairing` raises."""
         self._clock = clock
-        self._tally = tally
-        self._voice = voice
+        self._counters = counters
+        self._log = log
         self.router = FrameRouter(settings, time.monotonic_ns(), make_pairing)
         self._worker = Worker(work)
 
@@ -68,19 +68,19 @@ class FrameDispatcher:
         self.reset(Drop.RESET)
         left, ended = self._worker.stop(timeout_s)
         if left is not None:
-            self._tally.add(f'dropped.{left.kind}.deactivated')
+            self._counters.add(f'dropped.{left.kind}.deactivated')
         return ended
 
     def _carry_out(self, decision: Decision) -> None:
         if decision.jobs or decision.drops:
             for key, count in decision.counts().items():
-                self._tally.add(key, count)
+                self._counters.add(key, count)
         for level, key, text in decision.notices:
-            (self._voice.error if level == 'error' else self._voice.warning)(text, key)
+            (self._log.error if level == 'error' else self._log.warning)(text, key)
         for job in decision.jobs:
             displaced = self._worker.put(job)
             if displaced is not None:
-                self._tally.add(f'dropped.{displaced.kind}.superseded')
+                self._counters.add(f'dropped.{displaced.kind}.superseded')
 
 
 def ros_time_ns(clock: ROSClock) -> int:

@@ -11,14 +11,14 @@ from rclpy.clock import ROSClock
 from sensor_msgs.msg import CameraInfo
 
 from uaafusion_ros.frames import FusionResult
-from uaafusion_ros.nodes.diagnostics import Latencies
+from uaafusion_ros.nodes.counters import Counters
+from uaafusion_ros.nodes.counters import Latencies
 from uaafusion_ros.nodes.frame_dispatcher import ros_time_ns
 from uaafusion_ros.nodes.messages import image_size
 from uaafusion_ros.nodes.outputs import INFO
 from uaafusion_ros.nodes.outputs import Outputs
-from uaafusion_ros.nodes.tally import Tally
-from uaafusion_ros.nodes.voice import said
-from uaafusion_ros.nodes.voice import Voice
+from uaafusion_ros.nodes.throttled_log import describe_error
+from uaafusion_ros.nodes.throttled_log import ThrottledLogger
 from uaafusion_ros.pipeline import FusionPipeline
 from uaafusion_ros.stream.frame_router import Job
 
@@ -32,17 +32,17 @@ class Fuser:
     """
 
     def __init__(
-        self, pipeline: FusionPipeline, outputs: Outputs, clock: ROSClock, tally: Tally,
-        latencies: Latencies, voice: Voice, values: Callable[[], Mapping[str, Any]],
+        self, pipeline: FusionPipeline, outputs: Outputs, clock: ROSClock, counters: Counters,
+        latencies: Latencies, log: ThrottledLogger, values: Callable[[], Mapping[str, Any]],
         infos: Mapping[str, CameraInfo]
     ) -> None:
         """Publish by `outputs`; count, time and complain to the others."""
         self.pipeline = pipeline
         self._outputs = outputs
         self._clock = clock
-        self._tally = tally
+        self._counters = counters
         self._latencies = latencies
-        self._voice = voice
+        self._log = log
         self._values = values
         self._infos = infos
 
@@ -53,13 +53,13 @@ class Fuser:
         except Exception as error:  # whatever a pair provokes, the next one deserves its chance
             failed = f'dropped.{job.kind}.failed'
             what = 'pair' if job.pair else f'{job.camera} image'
-            self._voice.error(f'{what} dropped: {said(error)}', failed)
-            self._tally.add(failed)
+            self._log.error(f'{what} dropped: {describe_error(error)}', failed)
+            self._counters.add(failed)
             return
         if result is None:
-            self._tally.add(f'dropped.{job.kind}.no_listener')
+            self._counters.add(f'dropped.{job.kind}.no_listener')
             return
-        self._tally.add('fused' if job.pair else 'shown')
+        self._counters.add('fused' if job.pair else 'shown')
         times_ms = {'processing': (time.monotonic_ns() - job.decided_ns) / 1e6}
         latency_ms = (ros_time_ns(self._clock) - job.reference.stamp_ns) / 1e6
         if -1e3 <= latency_ms <= 60e3:  # beyond, a recorded stamp meets the clock of today

@@ -22,7 +22,8 @@ from sensor_msgs.msg import CameraInfo
 from uaafusion_ros.engine.backend import load_backend
 from uaafusion_ros.errors import UaafusionError
 from uaafusion_ros.nodes import process
-from uaafusion_ros.nodes.diagnostics import Latencies
+from uaafusion_ros.nodes.counters import Counters
+from uaafusion_ros.nodes.counters import Latencies
 from uaafusion_ros.nodes.frame_dispatcher import FrameDispatcher
 from uaafusion_ros.nodes.fuser import Fuser
 from uaafusion_ros.nodes.inputs import Inputs
@@ -36,9 +37,8 @@ from uaafusion_ros.nodes.preparation import Preparation
 from uaafusion_ros.nodes.registering import make_registration
 from uaafusion_ros.nodes.reports import Parts
 from uaafusion_ros.nodes.reports import Reports
-from uaafusion_ros.nodes.tally import Tally
-from uaafusion_ros.nodes.voice import said
-from uaafusion_ros.nodes.voice import Voice
+from uaafusion_ros.nodes.throttled_log import describe_error
+from uaafusion_ros.nodes.throttled_log import ThrottledLogger
 from uaafusion_ros.pipeline import make_pipeline
 from uaafusion_ros.stream.frame_router import TICK_NS
 from uaafusion_ros.stream.settings import stream_settings
@@ -54,7 +54,7 @@ class FusionNode(LifecycleNode):
     Fuse and segment two camera topics.
 
     The executor's thread receives, pairs and reports; one worker thread runs the pipeline and
-    publishes. They share the worker's slot, the tally and snapshots that are replaced whole.
+    publishes. They share the worker's slot, the counters and snapshots that are replaced whole.
 
     Cameras are subscribed to and paired as long as the node is active, so that its counts and
     warnings are true at any time. An output is made only while it has a listener; while none
@@ -70,9 +70,9 @@ class FusionNode(LifecycleNode):
         """Declare parameters and report on /diagnostics; nothing is loaded yet."""
         super().__init__('fusion_node', automatically_declare_parameters_from_overrides=True,
                          **kwargs)
-        self._tally = Tally()
+        self._counters = Counters()
         self._latencies = Latencies()
-        self._voice = Voice(self.get_logger())
+        self._log = ThrottledLogger(self.get_logger())
         self._blocking_error = ''
         self._backend: Any = None
         self._preparation: Preparation | None = None
@@ -87,7 +87,7 @@ class FusionNode(LifecycleNode):
         for text in self._settings.ignored:
             self.get_logger().warning(f'{text} (ignored)')
         self._mode = ModeTopic(self)
-        self._reports = Reports(self, self._tally, self._latencies, self._voice)
+        self._reports = Reports(self, self._counters, self._latencies, self._log)
         # Wall time, because a simulation that stands still must not silence the reports.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._report_timer = self.create_timer(
@@ -128,17 +128,17 @@ class FusionNode(LifecycleNode):
                 precision=values['engine.precision'])
             pipeline = make_pipeline(
                 backend, values, registration=registration, watch_drift=True)
-            self._preparation = Preparation(backend, values['engine.warmup_size'], self._voice)
+            self._preparation = Preparation(backend, values['engine.warmup_size'], self._log)
         except Exception as error:  # a runtime may raise anything; the node must outlive it
-            self._blocking_error = said(error)
-            self._voice.error(f'cannot configure: {self._blocking_error}')
+            self._blocking_error = describe_error(error)
+            self._log.error(f'cannot configure: {self._blocking_error}')
             return _FAILED
         self._blocking_error = ''
         self._backend = backend
-        self._outputs = Outputs(self, values, self._voice.warning)
+        self._outputs = Outputs(self, values, self._log.warning)
         self._labels = LabelTopics(self, backend.spec)
         self._fuser = Fuser(
-            pipeline, self._outputs, self.get_clock(), self._tally, self._latencies, self._voice,
+            pipeline, self._outputs, self.get_clock(), self._counters, self._latencies, self._log,
             lambda: self._values, self._infos)
         self.get_logger().info(
             f'configured: model {backend.spec.path.name}, backend {backend.name} '
@@ -149,17 +149,17 @@ class FusionNode(LifecycleNode):
         """Subscribe and start the worker."""
         try:
             self._dispatcher = FrameDispatcher(
-                stream_settings(self._values), self.get_clock(), self._tally, self._voice,
+                stream_settings(self._values), self.get_clock(), self._counters, self._log,
                 self._fuser.work)
             self._inputs = Inputs(
-                self, lambda: self._values, self._tally, self._voice, self._dispatcher,
+                self, lambda: self._values, self._counters, self._log, self._dispatcher,
                 self._infos, self._renew_pipeline)
             self._reports.activated()
             result = super().on_activate(state)
         except Exception as error:  # rclpy would swallow it and name no reason
             self._stop(_JOIN_S)
-            self._blocking_error = said(error)
-            self._voice.error(f'cannot activate: {self._blocking_error}')
+            self._blocking_error = describe_error(error)
+            self._log.error(f'cannot activate: {self._blocking_error}')
             return _FAILED
         self._blocking_error = ''
         self._say_mode()
@@ -187,7 +187,7 @@ class FusionNode(LifecycleNode):
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Return to unconfigured after a transition that raised."""
-        self._voice.error(f'the transition from {state.label} failed; unconfigured again')
+        self._log.error(f'the transition from {state.label} failed; unconfigured again')
         if not self._stop(_JOIN_S):
             self._finalized = True
             return self._hung('end the process')
@@ -198,7 +198,7 @@ class FusionNode(LifecycleNode):
         self._blocking_error = (
             f'inference has not ended within {_JOIN_S:.0f} s and no image is received any more; '
             f'{remedy}')
-        self._voice.error(self._blocking_error)
+        self._log.error(self._blocking_error)
         return _FAILED
 
     def _stop(self, timeout_s: float) -> bool:
@@ -256,7 +256,7 @@ class FusionNode(LifecycleNode):
 
     def _clock_jumped(self, jump: TimeJump) -> None:
         if jump.delta.nanoseconds < 0:
-            self._voice.warning(
+            self._log.warning(
                 f'the ROS clock jumped by {jump.delta.nanoseconds / 1e9:+.3f} s; '
                 'pairing starts anew', 'clock jump')
         if self._dispatcher is not None:

@@ -14,13 +14,13 @@ from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
 
 from uaafusion_ros.nodes import qos
+from uaafusion_ros.nodes.counters import CAMERAS
+from uaafusion_ros.nodes.counters import Counters
 from uaafusion_ros.nodes.frame_dispatcher import FrameDispatcher
 from uaafusion_ros.nodes.messages import frame_from_compressed
 from uaafusion_ros.nodes.messages import ImageReader
-from uaafusion_ros.nodes.tally import CAMERAS
-from uaafusion_ros.nodes.tally import Tally
-from uaafusion_ros.nodes.voice import said
-from uaafusion_ros.nodes.voice import Voice
+from uaafusion_ros.nodes.throttled_log import describe_error
+from uaafusion_ros.nodes.throttled_log import ThrottledLogger
 from uaafusion_ros.stream.arrival_stats import RateMeter
 
 # By input.<camera>_transport: type, what image_transport appends to the topic, reader.
@@ -38,14 +38,14 @@ class Inputs:
     """
 
     def __init__(
-        self, node: LifecycleNode, values: Callable[[], Mapping[str, Any]], tally: Tally,
-        voice: Voice, dispatcher: FrameDispatcher, infos: dict[str, CameraInfo],
+        self, node: LifecycleNode, values: Callable[[], Mapping[str, Any]], counters: Counters,
+        log: ThrottledLogger, dispatcher: FrameDispatcher, infos: dict[str, CameraInfo],
         calibrated: Callable[[], None]
     ) -> None:
         """Subscribe."""
         self._node = node
         self._values = values
-        self._tally = tally
+        self._counters = counters
         self._dispatcher = dispatcher
         self.infos = infos
         self._calibrated = calibrated
@@ -61,7 +61,7 @@ class Inputs:
             topic = node.resolve_topic_name(f'{camera}/image_raw') + suffix
             self._images[camera] = node.create_subscription(
                 kind, topic, partial(self.receive, camera), profile,
-                event_callbacks=qos.input_events(topic, voice.warning), raw=True)
+                event_callbacks=qos.input_events(topic, log.warning), raw=True)
             self._subscriptions += [self._images[camera], node.create_subscription(
                 CameraInfo, f'{camera}/camera_info', partial(self.calibrate, camera), profile)]
 
@@ -69,14 +69,14 @@ class Inputs:
         """Take a serialized image message of 'thermal' or 'rgb'."""
         if not self._subscriptions:  # an events executor delivers what it had queued
             return
-        self._tally.add(f'received.{camera}')
+        self._counters.add(f'received.{camera}')
         self._rates[camera].tick(time.monotonic_ns())
         try:
             frame = self._readers[camera](
                 message, int(self._values()['input.max_megapixels'] * 1e6))
         except Exception as error:  # whatever an image provokes, the next deserves its chance
             self._dispatcher.on_malformed(
-                camera, f'{said(error)} (on {self._images[camera].topic_name})')
+                camera, f'{describe_error(error)} (on {self._images[camera].topic_name})')
             return
         self._dispatcher.on_frame(camera, frame)
 
@@ -103,7 +103,7 @@ class Inputs:
         for camera, warnings in self._silences.items():
             silence_s = self.silence_s(camera)
             if warnings.due(silence_s, self._values()['input.timeout_s']):
-                # Not through the voice: these warnings have a schedule of their own.
+                # Not throttled: these warnings have a schedule of their own.
                 self._node.get_logger().warning(
                     f'{self._images[camera].topic_name}: no image for {silence_s:.1f} s; '
                     f'{self.cause_of_silence(camera)}')

@@ -15,17 +15,17 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
 
 from uaafusion_ros.engine.backend import Backend
+from uaafusion_ros.nodes.counters import CAMERAS
+from uaafusion_ros.nodes.counters import Counters
+from uaafusion_ros.nodes.counters import Latencies
 from uaafusion_ros.nodes.diagnostics import Debounce
-from uaafusion_ros.nodes.diagnostics import Latencies
 from uaafusion_ros.nodes.diagnostics import report
 from uaafusion_ros.nodes.diagnostics import status
 from uaafusion_ros.nodes.inputs import Inputs
 from uaafusion_ros.nodes.outputs import INFO
 from uaafusion_ros.nodes.outputs import Outputs
-from uaafusion_ros.nodes.tally import CAMERAS
-from uaafusion_ros.nodes.tally import Tally
-from uaafusion_ros.nodes.voice import recent
-from uaafusion_ros.nodes.voice import Voice
+from uaafusion_ros.nodes.throttled_log import recent
+from uaafusion_ros.nodes.throttled_log import ThrottledLogger
 from uaafusion_ros.pipeline import FusionPipeline
 from uaafusion_ros.stream.frame_router import FrameRouter
 from uaafusion_ros.stream.health import Mode
@@ -55,13 +55,13 @@ class Reports:
     """Publish one status per concern on /diagnostics; used by the executor's thread."""
 
     def __init__(
-        self, node: LifecycleNode, tally: Tally, latencies: Latencies, voice: Voice
+        self, node: LifecycleNode, counters: Counters, latencies: Latencies, log: ThrottledLogger
     ) -> None:
         """Advertise /diagnostics."""
         self._node = node
-        self._tally = tally
+        self._counters = counters
         self._latencies = latencies
-        self._voice = voice
+        self._log = log
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._before: Mapping[str, int] = {}
         self._count = 0
@@ -77,7 +77,7 @@ class Reports:
 
     def publish(self, parts: Parts, values: Mapping[str, Any]) -> None:
         """Report; `values` are the parameters."""
-        counts, before = self._tally.snapshot(), self._before
+        counts, before = self._counters.snapshot(), self._before
         self._before = counts
         skew = None if parts.router is None else parts.router.skew()
         self._publisher.publish(report(
@@ -114,7 +114,7 @@ class Reports:
             self._watch_info(parts, values)
         for camera in CAMERAS:
             for reason in _REFUSALS:
-                warnings += recent(f'dropped.{camera}.{reason}', counts, before, self._voice)
+                warnings += recent(f'dropped.{camera}.{reason}', counts, before, self._log)
         if skew is not None:
             shown.update({f'age_ms.{camera}': f'{age:.2f}'
                           for camera, age in skew.age_p50_ms.items()})
@@ -156,11 +156,11 @@ class Reports:
             shown['skew_ms.p95'] = f'{skew.skew_p95_ms:.2f}'
         problems = [parts.blocking_error] if parts.blocking_error else [
             text for kind in ('pair', 'alone')
-            for text in recent(f'dropped.{kind}.failed', counts, before, self._voice)]
+            for text in recent(f'dropped.{kind}.failed', counts, before, self._log)]
         return status('pairs', shown, error='; '.join(problems))
 
     def _mode(self, parts: Parts, counts: Mapping[str, int]) -> DiagnosticStatus:
-        shown: dict[str, Any] = {'state': parts.state, 'last_error': self._voice.last_error}
+        shown: dict[str, Any] = {'state': parts.state, 'last_error': self._log.last_error}
         if parts.router is None:
             return status('mode', shown)
         health = parts.router.health(time.monotonic_ns())

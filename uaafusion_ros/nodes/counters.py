@@ -1,4 +1,4 @@
-"""Every frame and every pair counted once, wherever it ends."""
+"""What all threads count and time: every frame and pair once, wherever it ends."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Mapping
 from threading import Lock
 
+from uaafusion_ros.stream.arrival_stats import PercentileWindow
+
 CAMERAS = ('thermal', 'rgb')
 
 
-class Tally:
+class Counters:
     """
     Counts shared by the executor and the worker thread.
 
@@ -45,6 +47,27 @@ class Tally:
         counts['in_flight.alone'] = (
             counts['alone'] - counts['shown'] - total(counts, 'dropped.alone.'))
         return counts
+
+
+class Latencies:
+    """Recent times by name, in milliseconds; one thread adds to a name, another may read."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._windows: dict[str, PercentileWindow] = {}
+
+    def add(self, times_ms: Mapping[str, float]) -> None:
+        """Take one time of each name."""
+        for name, milliseconds in times_ms.items():
+            if name not in self._windows:
+                self._windows[name] = PercentileWindow()
+            self._windows[name].add(milliseconds)
+
+    def values(self) -> dict[str, str]:
+        """Return `<name>_ms.p50`, `.p95` and `.p99` of every name."""
+        return {f'{name}_ms.{part}': f'{getattr(spread, part):.2f}'
+                for name, window in list(self._windows.items())
+                for spread in (window.summary(),) for part in ('p50', 'p95', 'p99')}
 
 
 def total(counts: Mapping[str, int], prefix: str) -> int:

@@ -1,4 +1,4 @@
-"""What the node says aloud: each fault once per period, however often it happens."""
+"""A log that holds each fault once per period, however often it happens."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 from uaafusion_ros.errors import UaafusionError
 
 
-class Voice:
+class ThrottledLogger:
     """
-    Say each fault once per period, however often it happens, and remember its last text.
+    Log each fault once per period, however often it happens, and remember its last text.
 
-    A fault is known by its key, or by its text where no key is given. Any thread may speak.
+    A fault is known by its key, or by its text where no key is given. For any thread.
     """
 
     def __init__(self, logger: Any, period_s: float = 5.0) -> None:
-        """Speak through an rclpy `logger`."""
+        """Write to an rclpy `logger`."""
         self._logger = logger
         self._period_s = period_s
         self._lock = Lock()
-        self._said: dict[str, float] = {}
+        self._logged: dict[str, float] = {}
         self._texts: dict[str, str] = {}
         self.last_error = ''
 
@@ -32,42 +32,42 @@ class Voice:
             self.last_error = text
             if key:
                 self._texts[key] = text
-        if self._may_say(key or text):
+        if self._due(key or text):
             self._logger.error(text)
 
     def warning(self, text: str, key: str = '') -> None:
         """Report what keeps images away."""
-        if self._may_say(key or text):
+        if self._due(key or text):
             self._logger.warning(text)
 
     def last(self, key: str) -> str:
-        """Return the last error of this key, said aloud or not."""
+        """Return the last error of this key, logged or not."""
         with self._lock:
             return self._texts.get(key, '')
 
-    def _may_say(self, fault: str) -> bool:
+    def _due(self, fault: str) -> bool:
         now = monotonic()
         with self._lock:
-            if now - self._said.get(fault, -self._period_s) < self._period_s:
+            if now - self._logged.get(fault, -self._period_s) < self._period_s:
                 return False
-            self._said = {other: then for other, then in self._said.items()
-                          if now - then < self._period_s}
-            self._said[fault] = now
+            self._logged = {other: then for other, then in self._logged.items()
+                            if now - then < self._period_s}
+            self._logged[fault] = now
         return True
 
 
-def said(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Return the error's own words; those of the project's errors need no type in front."""
     return str(error) if isinstance(error, UaafusionError) else f'{type(error).__name__}: {error}'
 
 
 def recent(
-    key: str, counts: Mapping[str, int], before: Mapping[str, int], voice: Voice
+    key: str, counts: Mapping[str, int], before: Mapping[str, int], log: ThrottledLogger
 ) -> list[str]:
     """
     Return the last error of `key` if its count rose since `before`, else nothing.
 
-    `key` names both a count of the tally and a fault of the `voice`.
+    `key` names both a count and a fault.
     """
     new = counts.get(key, 0) - before.get(key, 0)
-    return [f'{voice.last(key)} ({new} since the last report)'] if new else []
+    return [f'{log.last(key)} ({new} since the last report)'] if new else []
