@@ -432,27 +432,6 @@ def test_a_full_queue_drops_the_oldest():
     assert balanced(pairer)
 
 
-def test_a_raising_consumer_does_not_stop_the_next_pair():
-    pairer = make()
-    delivered, errors = [], 0
-
-    def consume(pair):
-        if pair.rgb % 3 == 0:
-            raise RuntimeError('consumer failed')
-        delivered.append(pair.rgb)
-
-    for k in range(30):
-        for stream in ('thermal', 'rgb'):
-            try:
-                for pair in pairer.add(stream, EPOCH + k * 33 * MS, k, k * 33 * MS):
-                    consume(pair)
-            except RuntimeError:
-                errors += 1
-    assert errors == 10
-    assert delivered == [k for k in range(30) if k % 3]
-    assert balanced(pairer)
-
-
 stamps = st.one_of(
     st.integers(EPOCH, EPOCH + 300 * MS),
     st.sampled_from([0, 1, -2**31 * S, 2**31 * S, EPOCH + 3600 * S, EPOCH - 3600 * S,

@@ -15,10 +15,10 @@ S = 1_000_000_000
 EPOCH = 1_700_000_000 * S
 
 
-def watch(ppm, seconds=90, load_ms=4.0, rates=(30, 30), seed=0):
+def watch(ppm, seconds=90, load_ms=4.0, rates=(30, 30), seed=0, slop_ns=16 * MS):
     """Two cameras, the thermal clock too fast by ppm; latencies of 8 ms and more."""
     rng = np.random.default_rng(seed)
-    monitor = SkewMonitor(16 * MS)
+    monitor = SkewMonitor(slop_ns)
     events = []
     for camera, hz in zip(('thermal', 'rgb'), rates):
         for k in range(seconds * hz):
@@ -38,6 +38,12 @@ def test_drift_between_the_clocks_is_measured_and_said(ppm, rates):
     assert skew.drift_ppm == pytest.approx(ppm, abs=15)
     fast, slow = ('thermal', 'rgb') if ppm > 0 else ('rgb', 'thermal')
     assert f'the {fast} clock gains' in skew.advice and f'on the {slow} clock' in skew.advice
+
+
+def test_where_stamps_must_be_equal_drift_is_not_measured_by_the_slop():
+    assert 'slop' in watch(200).advice
+    advice = watch(200, slop_ns=0).advice
+    assert 'gains' in advice and 'slop' not in advice
 
 
 @pytest.mark.parametrize('seed', range(5))
