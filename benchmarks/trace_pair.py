@@ -26,7 +26,7 @@ from uaafusion_ros.nodes.messages import image_from_array
 
 _PACKAGE = f'{Path(uaafusion_ros.__file__).parent}/'
 _WARM_UP = 12  # pairs, until rates are known and no layout is new
-_PERIOD_S = 0.4  # more than a pair takes, so that the worker is done with it
+_PERIOD_S = 1.0  # more than a pair takes, so that the worker is done with it
 
 Calls = dict[int, list[tuple[str, str]]]  # by thread: files and functions
 

@@ -34,7 +34,7 @@ def test_a_malformed_image_is_dropped_and_the_next_is_fused(robot, fault, words)
     assert counts['fused'] >= 8, counts
     errors = node.said('ERROR')
     assert len(errors) == 1, errors
-    assert '/rgb/image_raw: image dropped' in errors[0]
+    assert 'rgb image dropped: ' in errors[0] and '/rgb/image_raw' in errors[0]
     for word in words:
         assert word in errors[0]
     assert 'Traceback' not in '\n'.join(node.lines)
