@@ -7,7 +7,6 @@ Everything else is the node's own; it takes the node's arguments.
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from uaafusion_ros.engine import models
 from uaafusion_ros.engine.contract import Backend
 from uaafusion_ros.imaging.buffers import message_image
 from uaafusion_ros.nodes import fusion_node
+from uaafusion_ros.settings import Settings
 
 
 def constant_outputs(height: int, width: int) -> list[np.ndarray]:
@@ -47,10 +47,10 @@ class ConstantBackend(Backend):
         self._outputs.clear()
 
 
-def _load(*, preset: str, **_: Any) -> ConstantBackend:
-    return ConstantBackend(preset)
+def _make(settings: Settings) -> ConstantBackend:
+    return ConstantBackend(settings.model.preset)
 
 
 if __name__ == '__main__':
-    fusion_node.load_backend = _load
+    fusion_node.make_backend = _make
     sys.exit(fusion_node.main())
