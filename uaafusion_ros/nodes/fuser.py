@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Mapping
 import time
 
@@ -16,6 +15,7 @@ from uaafusion_ros.nodes.frame_dispatcher import ros_time_ns
 from uaafusion_ros.nodes.messages import image_size
 from uaafusion_ros.nodes.outputs import INFO
 from uaafusion_ros.nodes.outputs import Outputs
+from uaafusion_ros.nodes.parameters import Parameters
 from uaafusion_ros.nodes.throttled_log import describe_error
 from uaafusion_ros.nodes.throttled_log import ThrottledLogger
 from uaafusion_ros.pipeline import FusionPipeline
@@ -27,13 +27,13 @@ class Fuser:
     """
     Run the pipeline on each job and publish what somebody listens to.
 
-    Called by the worker's thread. `pipeline` may be replaced at any time; `settings()`
-    are those in use and `infos` holds the newest calibration by camera.
+    Called by the worker's thread. `pipeline` may be replaced at any time; `parameters`
+    holds the settings in use and `infos` the newest calibration by camera.
     """
 
     def __init__(
         self, pipeline: FusionPipeline, outputs: Outputs, clock: ROSClock, counters: Counters,
-        latencies: Latencies, log: ThrottledLogger, settings: Callable[[], Settings],
+        latencies: Latencies, log: ThrottledLogger, parameters: Parameters,
         infos: Mapping[str, CameraInfo]
     ) -> None:
         """Publish by `outputs`; count, time and complain to the others."""
@@ -43,13 +43,13 @@ class Fuser:
         self._counters = counters
         self._latencies = latencies
         self._log = log
-        self._settings = settings
+        self._parameters = parameters
         self._infos = infos
 
     def work(self, job: Job) -> None:
         """Fuse a pair, or show a frame alone; never raises."""
         try:
-            result = self._publish(job, self._settings())
+            result = self._publish(job, self._parameters.settings)
         except Exception as error:  # whatever a pair provokes, the next one deserves its chance
             failed = f'dropped.{job.kind}.failed'
             what = 'pair' if job.pair else f'{job.camera} image'

@@ -132,7 +132,7 @@ class FusionNode(LifecycleNode):
         self._labels = LabelTopics(self, backend.spec)
         self._fuser = Fuser(
             pipeline, self._outputs, self.get_clock(), self._counters, self._latencies, self._log,
-            lambda: self.settings, self._infos)
+            self._declared, self._infos)
         self.get_logger().info(
             f'configured: model {backend.spec.path.name}, backend {backend.name} '
             f'({backend.choice})')
@@ -145,7 +145,7 @@ class FusionNode(LifecycleNode):
                 self.settings, self.get_clock(), self._counters, self._log,
                 self._fuser.work)
             self._inputs = Inputs(
-                self, lambda: self.settings, self._counters, self._log, self._dispatcher,
+                self, self._declared, self._counters, self._log, self._dispatcher,
                 self._infos, self._renew_pipeline)
             self._reports.activated()
             result = super().on_activate(state)

@@ -18,9 +18,9 @@ from uaafusion_ros.nodes.counters import Counters
 from uaafusion_ros.nodes.frame_dispatcher import FrameDispatcher
 from uaafusion_ros.nodes.messages import frame_from_compressed
 from uaafusion_ros.nodes.messages import ImageReader
+from uaafusion_ros.nodes.parameters import Parameters
 from uaafusion_ros.nodes.throttled_log import describe_error
 from uaafusion_ros.nodes.throttled_log import ThrottledLogger
-from uaafusion_ros.settings import Settings
 from uaafusion_ros.stream.arrival_stats import RateMeter
 
 # By input.<camera>_transport: type, what image_transport appends to the topic, reader.
@@ -33,18 +33,18 @@ class Inputs:
     Subscriptions to both cameras.
 
     Each image goes to the `dispatcher`. The newest calibration of each camera is kept in
-    `infos`; `calibrated()` is called when one differs from the one before. `settings()`
-    are those in use. Used by the executor's thread.
+    `infos`; `calibrated()` is called when one differs from the one before. `parameters`
+    holds the settings in use. Used by the executor's thread.
     """
 
     def __init__(
-        self, node: LifecycleNode, settings: Callable[[], Settings], counters: Counters,
+        self, node: LifecycleNode, parameters: Parameters, counters: Counters,
         log: ThrottledLogger, dispatcher: FrameDispatcher, infos: dict[str, CameraInfo],
         calibrated: Callable[[], None]
     ) -> None:
         """Subscribe."""
         self._node = node
-        self._settings = settings
+        self._parameters = parameters
         self._counters = counters
         self._dispatcher = dispatcher
         self.infos = infos
@@ -53,7 +53,7 @@ class Inputs:
         self._rates = {camera: RateMeter() for camera in CAMERAS}
         self._readers, self._images, self._subscriptions = {}, {}, []
         self._silences = {camera: qos.SilenceWarnings() for camera in CAMERAS}
-        now = settings()
+        now = parameters.settings
         profile = qos.profile(now.qos.input_depth, now.qos.input_reliability)
         transports = {'thermal': now.input.thermal_transport, 'rgb': now.input.rgb_transport}
         for camera in CAMERAS:
@@ -74,7 +74,7 @@ class Inputs:
         self._counters.add(f'received.{camera}')
         self._rates[camera].tick(time.monotonic_ns())
         try:
-            frame = self._readers[camera](message, self._settings().input.max_pixels)
+            frame = self._readers[camera](message, self._parameters.settings.input.max_pixels)
         except Exception as error:  # whatever an image provokes, the next deserves its chance
             self._dispatcher.on_malformed(
                 camera, f'{describe_error(error)} (on {self._images[camera].topic_name})')
@@ -103,7 +103,7 @@ class Inputs:
         """Say why a camera is silent, when that is due."""
         for camera, warnings in self._silences.items():
             silence_s = self.silence_s(camera)
-            if warnings.due(silence_s, self._settings().input.timeout_s):
+            if warnings.due(silence_s, self._parameters.settings.input.timeout_s):
                 # Not throttled: these warnings have a schedule of their own.
                 self._node.get_logger().warning(
                     f'{self._images[camera].topic_name}: no image for {silence_s:.1f} s; '
