@@ -40,7 +40,7 @@ def test_every_defect_is_named_at_once(root, capsys):
     assert main(['pairs', str(root), 'train']) == 2
     out = capsys.readouterr().out
     for text in ('its partner (40, 64)', 'labels/00000D.png: class id 9', 'no sound pair',
-                 'rgb/00001D.png: not a readable image', 'thermal/00002D.*: missing',
+                 'rgb/00001D.png is no readable image', 'thermal/00002D.*: missing',
                  'thermal/00003D.png: has no RGB image', 'labels/00003D.png: has no RGB image',
                  'defects: 6'):
         assert text in out
