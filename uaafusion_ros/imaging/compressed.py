@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+import re
 import struct
 import zlib
 
@@ -33,6 +34,7 @@ _BETWEEN_SCANS = frozenset((_SCAN, 0xC4, 0xDB, 0xDC, 0xDD, 0xFE))
 _MOST_PARTS = 65_536  # real files have up to some thousands; more would only cost time
 _APP1 = 0xE1  # EXIF, XMP, FLIR's own
 _TAG_CHUNKS = (b'eXIf', b'iTXt', b'zTXt', b'tEXt')
+_MOST_EXTRANEOUS = 16
 _DEPTHS = {'u1': {1: 'mono8', 3: 'bgr8', 4: 'bgra8'}, 'u2': {1: 'mono16', 3: 'bgr16'}}
 # image_transport cuts these at 255 before it writes a JPEG; mono16 it scales.
 _CUT_BY_JPEG = ('16uc1', '16sc1', '32fc1')
@@ -201,10 +203,16 @@ def _strict_jpeg(raw: memoryview) -> np.ndarray | None:
         space = simplejpeg.decode_jpeg_header(raw)[2]
         if space not in ('Gray', 'YCbCr', 'RGB'):
             return None
-        array = simplejpeg.decode_jpeg(raw, 'GRAY' if space == 'Gray' else 'BGR')
+        order = 'GRAY' if space == 'Gray' else 'BGR'
+        try:
+            array = simplejpeg.decode_jpeg(raw, order)
+        except ValueError as error:
+            # A few bytes too many before the end, which many webcams send, harm nothing.
+            found = re.search(r'(\d+) extraneous bytes before marker 0xd9', str(error))
+            if not found or int(found[1]) > _MOST_EXTRANEOUS:
+                raise
+            array = simplejpeg.decode_jpeg(raw, order, strict=False)
     except ValueError as error:
-        if 'extraneous' in str(error):  # bytes too many, which many webcams send, harm nothing
-            return None
         raise EncodingError(
             f'the pixel data of the jpeg image are damaged ({error}); the camera or the network '
             'altered them') from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+import warnings
 
 import numpy as np
 
@@ -22,7 +23,8 @@ def of_file(data) -> int:
     from PIL import Image  # Pillow reads these tags in every container
 
     try:
-        with Image.open(BytesIO(data)) as image:
+        with warnings.catch_warnings(), Image.open(BytesIO(data)) as image:
+            warnings.simplefilter('ignore')  # Pillow warns of cut tags, and leaves them out
             found = image.getexif().get(_TAG, UPRIGHT)
     except Exception:  # tags are free-form; Pillow raises what its parsers stumble over
         return UPRIGHT
