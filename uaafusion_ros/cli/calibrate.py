@@ -119,7 +119,8 @@ def _read(options: Namespace):
     if (source / 'rgb').is_dir() or (source / 'thermal').is_dir():
         return calibration_views.from_folder(source, options.views, options.force_roles)
     return calibration_views.from_bag(
-        source, options.views, {'rgb': options.rgb_topic, 'thermal': options.thermal_topic})
+        source, options.views, {'rgb': options.rgb_topic, 'thermal': options.thermal_topic},
+        options.force_roles)
 
 
 def _fit(options: Namespace, views):

@@ -37,7 +37,8 @@ def from_folder(folder: Path, count: int, force_roles: bool) -> list[View]:
     return views
 
 
-def from_bag(path: Path, count: int, asked: dict[str, str | None]) -> list[View]:
+def from_bag(path: Path, count: int, asked: dict[str, str | None],
+             force_roles: bool) -> list[View]:
     """
     Return up to `count` pairs, evenly chosen from all of a bag; `asked` maps cameras to topics.
 
@@ -47,11 +48,11 @@ def from_bag(path: Path, count: int, asked: dict[str, str | None]) -> list[View]
     from uaafusion_ros.evaluation.bag_source import BagSource
     from uaafusion_ros.evaluation.bags import frame_of
     from uaafusion_ros.evaluation.bags import image_stamp_ns
-    from uaafusion_ros.evaluation.topics import choose
+    from uaafusion_ros.evaluation.cameras import choose_cameras
     from uaafusion_ros.stream.matching import best
 
     source = BagSource(path)
-    choice = choose(source.topics, {**asked, 'label': None})
+    choice = choose_cameras(source, {**asked, 'label': None}, force_roles).choice
     topics = {choice.rgb: 'rgb', choice.thermal: 'thermal'}
     stamps: dict[str, set[int]] = {'rgb': set(), 'thermal': set()}
     for message in source.messages(topics):

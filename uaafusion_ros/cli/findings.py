@@ -16,7 +16,8 @@ class Findings:
     def add(self, path: Path, findings) -> None:
         """Note the findings (`imaging.thermal_checks.Finding`) of one file."""
         for finding in findings:
-            self._first.setdefault(finding.kind, (path, finding.text))
+            text = '; '.join(filter(None, (finding.text, finding.mended)))
+            self._first.setdefault(finding.kind, (path, text))
             self._counts[finding.kind] = self._counts.get(finding.kind, 0) + 1
 
     def report(self) -> None:

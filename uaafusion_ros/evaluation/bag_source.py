@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import hashlib
 from pathlib import Path
 import re
+import shutil
+import tempfile
 
 from rosbags.rosbag2 import Reader
 
@@ -21,6 +23,7 @@ from uaafusion_ros.evaluation.bags import Topic
 
 _SUFFIXES = {'.mcap': 'mcap', '.db3': 'sqlite3'}
 _BLOCK = 1 << 20
+_ZSTD = b'\x28\xb5\x2f\xfd'  # RFC 8878; serialised messages begin with 00
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Identity:
 
 class BagSource:
     """
-    A rosbag2 folder or storage file (.mcap, .db3), as far as it can be read.
+    A rosbag2 folder or storage file (.mcap, .db3, either with .zstd), as far as it can be read.
 
     `topics` are sorted by name, their counts those of the readable messages. `problem` is empty
     as long as the bag is whole; otherwise what is wrong with it, without a subject. It may turn
@@ -53,6 +56,8 @@ class BagSource:
             raise BagError(
                 f'there is no bag {path}; give a rosbag2 folder or an .mcap or .db3 file')
         self._files = _storage_files(self.path)
+        self._unpacked: dict[Path, Path] = {}
+        self._folder: tempfile.TemporaryDirectory | None = None
         self._streamed = False
         self._listed = self.path.is_dir() and (self.path / 'metadata.yaml').is_file()
         self.problem = self._fault()
@@ -90,7 +95,8 @@ class BagSource:
                     for connection, log_time_ns, data in reader.messages(wanted) if wanted else ():
                         found += 1
                         yield RawMessage(
-                            connection.topic, connection.msgtype, log_time_ns, bytes(data))
+                            connection.topic, connection.msgtype, log_time_ns,
+                            _plain(bytes(data)))
                     if found < expected:
                         self.problem = self.problem or (
                             f'lacks {expected - found} of the {expected} messages it lists')
@@ -115,7 +121,19 @@ class BagSource:
 
     def _openable(self) -> list[Path]:
         """Return what rosbags opens: the folder with its metadata, or each file by itself."""
-        return [self.path] if self._listed else self._files
+        return [self.path] if self._listed else [self._unpack(path) for path in self._files]
+
+    def _unpack(self, path: Path) -> Path:
+        """Return a storage file that rosbags opens: of a compressed one, a temporary copy."""
+        if path.suffix != '.zstd':
+            return path
+        if path not in self._unpacked:
+            self._folder = self._folder or tempfile.TemporaryDirectory(prefix='bag-')
+            copy = Path(self._folder.name) / path.stem
+            with _zstd().open(path, 'rb') as packed, copy.open('wb') as plain:
+                shutil.copyfileobj(packed, plain, _BLOCK)
+            self._unpacked[path] = copy
+        return self._unpacked[path]
 
     def _find_topics(self) -> tuple[Topic, ...]:
         counts: Counter[tuple[str, str, bool]] = Counter()
@@ -167,6 +185,19 @@ def _number(path: Path) -> tuple[int, str]:
     """Sort bag_10.mcap behind bag_9.mcap."""
     found = re.search(r'_(\d+)\.', path.name)
     return (int(found[1]) if found else -1, path.name)
+
+
+def _plain(data: bytes) -> bytes:
+    """Return a message of a bag whose messages are compressed, which only its folder says."""
+    return _zstd().decompress(data) if data[:4] == _ZSTD else data
+
+
+def _zstd():
+    try:
+        from compression import zstd  # from Python 3.14 on
+    except ImportError:
+        from backports import zstd  # rosbags brings it
+    return zstd
 
 
 @contextmanager

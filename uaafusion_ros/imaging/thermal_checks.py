@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from uaafusion_ros.imaging import encodings
+
 # Gray images, after lossy compression, stay below these: mean difference between the channels of
 # 255, and share of pixels whose channels differ clearly (a coloured isotherm covers more).
 _GRAY_SPREAD = 4.0
@@ -20,10 +22,15 @@ _LEAST_SIDE = 16
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was recognised: its `kind` is the same for all images, `text` a sentence."""
+    """
+    One thing that was recognised: its `kind` is the same for all images, `text` a sentence.
+
+    `mended` says what `examine` has done about it, or nothing.
+    """
 
     kind: str
     text: str
+    mended: str = ''
 
 
 def is_coloured(image: np.ndarray) -> bool:
@@ -36,6 +43,20 @@ def is_coloured(image: np.ndarray) -> bool:
     spread = image.max(axis=2).astype(np.float32) - image.min(axis=2)
     return bool(spread.mean() > _GRAY_SPREAD * scale
                 or np.mean(spread > _CLEAR_SPREAD * scale) > _CLEAR_SHARE)
+
+
+def camera_of(array: np.ndarray, encoding: str) -> str:
+    """
+    Return which camera an image (in its encoding, see `encodings`) can only be from, or ''.
+
+    'thermal' for one channel of 16 bits or float, 'rgb' for colours; 8-bit gray may be either.
+    """
+    row = encodings.lookup(encoding)
+    if row.name.startswith('bayer'):
+        return 'rgb'
+    if row.channels == 1 and row.rows == (1, 1):
+        return 'thermal' if row.dtype in ('u2', 'f4') else ''
+    return 'rgb' if is_coloured(encodings.to_rgb8(array, encoding)) else ''
 
 
 def examine(thermal: np.ndarray) -> tuple[np.ndarray, tuple[Finding, ...]]:
@@ -52,9 +73,8 @@ def examine(thermal: np.ndarray) -> tuple[np.ndarray, tuple[Finding, ...]]:
     if _bytes_exchanged(thermal):
         thermal = thermal.byteswap()
         findings.append(Finding('exchanged bytes', (
-            'the high and low bytes of the 16-bit thermal pixels were exchanged and have been '
-            "put right; correct the byte order in what writes them (is_bigendian, the file's "
-            'byte order)')))
+            'the high and low bytes of the 16-bit thermal pixels are exchanged; correct the byte '
+            "order in what writes them (is_bigendian, the file's byte order)"), 'put right here'))
     top, bottom = telemetry_rows(thermal)
     if top or bottom:
         thermal = thermal.copy()
@@ -62,8 +82,8 @@ def examine(thermal: np.ndarray) -> tuple[np.ndarray, tuple[Finding, ...]]:
         thermal[len(thermal) - bottom:] = thermal[len(thermal) - bottom - 1]
         findings.append(Finding('telemetry', (
             f'{top + bottom} rows at the {"top" if top else "bottom"} of the thermal image carry '
-            'numbers instead of heat and were replaced by the row beside them; switch the '
-            "camera's telemetry off or cut these rows")))
+            "numbers instead of heat; switch the camera's telemetry off or cut these rows"),
+            'replaced here by the row beside them'))
     findings += _depth_findings(thermal)
     return thermal, tuple(findings)
 
