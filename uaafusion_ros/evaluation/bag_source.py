@@ -69,8 +69,9 @@ class BagSource:
 
     @property
     def name(self) -> str:
-        """The bag's name without its folder and suffix."""
-        return self.path.resolve().stem if self.path.is_file() else self.path.resolve().name
+        """The bag's name without its folder and suffixes."""
+        path = self.path.resolve()
+        return path.name.removesuffix('.zstd').rpartition('.')[0] if path.is_file() else path.name
 
     def identity(self) -> Identity:
         """Read all of the bag's files once for their hash."""
