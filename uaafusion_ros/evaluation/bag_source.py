@@ -1,4 +1,8 @@
-"""A bag as it was left on disk, whole or damaged: its topics, messages, hash and what is wrong."""
+"""
+A bag as it was left on disk, whole or damaged: its topics, messages, hash and what is wrong.
+
+rosbag2 in MCAP and sqlite3, and ROS 1, whose messages are given as ROS 2 has them.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +17,23 @@ import re
 import shutil
 import tempfile
 
+from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader
+from rosbags.typesys import get_typestore
+from rosbags.typesys import Stores
 
 from uaafusion_ros.errors import BagError
 from uaafusion_ros.evaluation import mcap_stream
 from uaafusion_ros.evaluation.bags import as_topic
+from uaafusion_ros.evaluation.bags import CAMERA_INFO
+from uaafusion_ros.evaluation.bags import COMPRESSED_IMAGE
+from uaafusion_ros.evaluation.bags import IMAGE
 from uaafusion_ros.evaluation.bags import RawMessage
 from uaafusion_ros.evaluation.bags import Topic
 
-_SUFFIXES = {'.mcap': 'mcap', '.db3': 'sqlite3'}
+_ROS1 = 'rosbag1'
+_SUFFIXES = {'.mcap': 'mcap', '.db3': 'sqlite3', '.bag': _ROS1}
+_TYPES = get_typestore(Stores.ROS2_JAZZY)
 _BLOCK = 1 << 20
 _ZSTD = b'\x28\xb5\x2f\xfd'  # RFC 8878; serialised messages begin with 00
 
@@ -29,7 +41,7 @@ _ZSTD = b'\x28\xb5\x2f\xfd'  # RFC 8878; serialised messages begin with 00
 @dataclass(frozen=True)
 class Identity:
     """
-    Which bag it is: `name` (no folder), `storage` (mcap or sqlite3), size in `bytes`.
+    Which bag it is: `name` (no folder), `storage` (mcap, sqlite3 or rosbag1), size in `bytes`.
 
     `sha256` is that of the storage file; of several files, that of their bytes in a row.
     """
@@ -42,7 +54,8 @@ class Identity:
 
 class BagSource:
     """
-    A rosbag2 folder or storage file (.mcap, .db3, either with .zstd), as far as it can be read.
+    A rosbag2 folder or storage file (.mcap, .db3, either with .zstd) or a ROS 1 bag (.bag), as
+    far as it can be read.
 
     `topics` are sorted by name, their counts those of the readable messages. `problem` is empty
     as long as the bag is whole; otherwise what is wrong with it, without a subject. It may turn
@@ -52,9 +65,12 @@ class BagSource:
     def __init__(self, path: Path) -> None:
         """Open the bag once, to see what it holds."""
         self.path = Path(path)
+        if self.path.name == 'metadata.yaml':
+            self.path = self.path.parent
         if not self.path.exists():
             raise BagError(
-                f'there is no bag {path}; give a rosbag2 folder or an .mcap or .db3 file')
+                f'there is no bag {path}; give a rosbag2 folder or an .mcap, .db3 '
+                '(ROS 2) or .bag file (ROS 1)')
         self._files = _storage_files(self.path)
         self._unpacked: dict[Path, Path] = {}
         self._folder: tempfile.TemporaryDirectory | None = None
@@ -97,7 +113,8 @@ class BagSource:
                         found += 1
                         yield RawMessage(
                             connection.topic, connection.msgtype, log_time_ns,
-                            _plain(bytes(data)))
+                            _as_ros2(data, connection.msgtype) if _storage(path) == _ROS1
+                            else _plain(bytes(data)))
                     if found < expected:
                         self.problem = self.problem or (
                             f'lacks {expected - found} of the {expected} messages it lists')
@@ -115,7 +132,8 @@ class BagSource:
         if faults:
             return faults[0]
         folder = self.path if self.path.is_dir() else self.path.parent
-        needs_metadata = self.path.is_dir() or _storage(self.path) == 'sqlite3'
+        needs_metadata = _storage(self._files[0]) != _ROS1 and (
+            self.path.is_dir() or _storage(self.path) == 'sqlite3')
         if needs_metadata and not (folder / 'metadata.yaml').is_file():
             return 'has no metadata.yaml, so whether it was closed cannot be told'
         return ''
@@ -169,10 +187,11 @@ def _storage_files(path: Path) -> list[Path]:
         if _storage(path):
             return [path]
         raise BagError(
-            f'{path} is no bag; give a rosbag2 folder or an .mcap or .db3 file')
+            f'{path} is no bag; give a rosbag2 folder or an .mcap, .db3 '
+            '(ROS 2) or .bag file (ROS 1)')
     files = sorted((item for item in path.iterdir() if _storage(item)), key=_number)
     if not files:
-        raise BagError(f'the folder {path} is no bag: it holds no .mcap or .db3 file')
+        raise BagError(f'the folder {path} is no bag: it holds no .mcap, .db3 or .bag file')
     return files
 
 
@@ -186,6 +205,13 @@ def _number(path: Path) -> tuple[int, str]:
     """Sort bag_10.mcap behind bag_9.mcap."""
     found = re.search(r'_(\d+)\.', path.name)
     return (int(found[1]) if found else -1, path.name)
+
+
+def _as_ros2(data: bytes, type_name: str) -> bytes:
+    """Return a camera's message of ROS 1 serialised as ROS 2 does; of another type, nothing."""
+    if type_name not in (IMAGE, COMPRESSED_IMAGE, CAMERA_INFO):
+        return b''
+    return bytes(_TYPES.ros1_to_cdr(data, type_name))
 
 
 def _plain(data: bytes) -> bytes:
@@ -203,7 +229,7 @@ def _zstd():
 
 @contextmanager
 def _opened(path: Path):
-    reader = Reader(path)
+    reader = Ros1Reader(path) if _storage(path) == _ROS1 and path.is_file() else Reader(path)
     reader.open()
     try:
         yield reader

@@ -173,7 +173,7 @@ def as_topic(connection) -> Topic:
     """Turn a connection of rosbags into a topic."""
     reliable = any(
         qos.reliability == QosReliability.RELIABLE
-        for qos in connection.ext.offered_qos_profiles)
+        for qos in getattr(connection.ext, 'offered_qos_profiles', ()))  # ROS 1 has none
     return Topic(connection.topic, connection.msgtype, reliable, connection.msgcount)
 
 
