@@ -146,8 +146,9 @@ def test_what_is_taken_is_upright_and_right(folder, role, kind):
 def test_raw_and_compressed_bags_are_upright_alike(folder, role, kind):
     for name, more in (('raw', ()), ('compressed', ('--compressed',))):
         assert main(['make-bag', str(folder), '--out', str(folder / name), *more]) == 0
-    raw, compressed = ({topic.split('/')[1]: frame for topic, _, frame in read_images(folder / name)}
-                       for name in ('raw', 'compressed'))
+    raw, compressed = (
+        {topic.split('/')[1]: frame for topic, _, frame in read_images(folder / name)}
+        for name in ('raw', 'compressed'))
     for camera in raw:
         ours, theirs = raw[camera].array.astype(int), compressed[camera].array
         assert ours.shape == theirs.shape and np.abs(ours - theirs).mean() < 9

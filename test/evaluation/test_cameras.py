@@ -1,4 +1,4 @@
-"""The cameras of a bag are told by names and by what their images show; contradictions are said."""
+"""The cameras of a bag are told by names and by what they show; contradictions are said."""
 
 import cv2
 import numpy as np

@@ -9,7 +9,7 @@ COUNT = int(os.environ.get('FUZZED_FILES', 400))
 
 
 def test_damaged_files_are_refused():
-    """The reader runs in a process of its own, as a decoder may end it; 2000 are a thorough run."""
+    """The reader runs in a process of its own, as a decoder may end it; 2000 are thorough."""
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name('file_fuzz.py')), '0', str(COUNT)],
         capture_output=True, text=True, timeout=60 + COUNT / 2)

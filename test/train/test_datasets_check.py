@@ -84,3 +84,13 @@ def test_it_is_a_verb_of_the_training(root, capsys):
     assert capsys.readouterr().out.endswith('sound\n')
     (root / 'val' / 'rgb' / '00005D.png').unlink()
     assert train(['check', 'pairs', str(root), 'val']) == 2
+
+
+def test_odd_thermal_images_are_noted_once_and_no_defect(root, capsys):
+    for k in range(4):
+        counts = 7000 + scene(k)[1].astype(np.uint16) * 9
+        save(root / 'train' / 'thermal' / f'{k:05}D.png', counts.byteswap())
+    assert main(['pairs', str(root), 'train']) == 0
+    out = capsys.readouterr().out
+    assert out.count('note: ') == 1 and 'thermal/00000D.png: the high and low bytes' in out
+    assert out.endswith('sound\n')

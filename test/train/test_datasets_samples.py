@@ -41,7 +41,8 @@ def source(root):
     ('labels', np.full(SIZE, 3, np.uint8), 'labels/00001D.png: class id 3, but pairs has ids'),
     ('labels', np.zeros((*SIZE, 4), np.uint8), 'labels/00001D.png: 4 channels of uint8'),
     ('thermal', np.zeros((*SIZE, 4), np.uint8), 'thermal/00001D.png has 4 channels of uint8'),
-    ('thermal', np.full((*SIZE, 3), (200, 0, 90), np.uint8), 'thermal/00001D.png is coloured; a thermal image'),
+    ('thermal', np.full((*SIZE, 3), (200, 0, 90), np.uint8),
+     'thermal/00001D.png is coloured; a thermal image'),
 ])
 def test_what_does_not_fit_is_named(root, source, part, image, message):
     save(root / 'train' / part / '00001D.png', image)

@@ -14,6 +14,7 @@ from uaafusion_ros.errors import DatasetError
 from uaafusion_ros.errors import EncodingError
 from uaafusion_ros.imaging import files
 from uaafusion_ros.imaging.thermal import ThermalScaler
+from uaafusion_ros.imaging.thermal_checks import Finding
 
 
 @dataclass(frozen=True)
@@ -28,16 +29,17 @@ class Sample:
 
 def load(pair: PairFiles) -> Sample:
     """Read a pair; raises DatasetError naming the file that is unreadable or does not fit."""
-    images, defects = attempt(pair)
+    images, defects, _ = attempt(pair)
     if defects:
         raise DatasetError(defects[0])
     return Sample(pair.name, images['rgb'], images['thermal'], images.get('label'))
 
 
-def attempt(pair: PairFiles) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Return what can be read of a pair ('rgb', 'thermal', 'label'), and each thing wrong."""
+def attempt(pair: PairFiles) -> tuple[dict[str, np.ndarray], list[str], tuple[Finding, ...]]:
+    """Return what can be read of a pair ('rgb', 'thermal', 'label'), what is wrong, what odd."""
     images: dict[str, np.ndarray] = {}
-    defects = []
+    defects: list[str] = []
+    findings: tuple[Finding, ...] = ()
     steps = (('rgb', read_rgb), ('thermal', read_thermal), ('label', read_label))
     if pair.thermal is None:
         steps = (('stack', read_stack), ('label', read_label))
@@ -49,6 +51,8 @@ def attempt(pair: PairFiles) -> tuple[dict[str, np.ndarray], list[str]]:
             continue
         if part == 'stack':
             images['rgb'], images['thermal'] = image
+        elif part == 'thermal':
+            images['thermal'], findings = image
         elif image is not None:
             images[part] = image
     if 'rgb' in images:
@@ -57,7 +61,7 @@ def attempt(pair: PairFiles) -> tuple[dict[str, np.ndarray], list[str]]:
             if part in images and images[part].shape != size:
                 defects.append(f'{pair.rgb}: {size} pixels, its partner {images[part].shape} in '
                                f'{path}; pairs must be registered and of one size')
-    return images, defects
+    return images, defects, findings
 
 
 def read_rgb(pair: PairFiles) -> np.ndarray:
@@ -65,15 +69,18 @@ def read_rgb(pair: PairFiles) -> np.ndarray:
     return _read(files.read_rgb, pair.rgb)
 
 
-def read_thermal(pair: PairFiles) -> np.ndarray:
+def read_thermal(pair: PairFiles) -> tuple[np.ndarray, tuple[Finding, ...]]:
     """
-    Return the thermal image, uint8 HxW, hot is bright.
+    Return the thermal image, uint8 HxW, hot is bright, and what was unusual about it.
 
     16-bit and float files are stretched between their own percentiles, as one image of a camera
     is; three channels are accepted where they are equal.
     """
-    image = _read(files.read_thermal, pair.thermal).array
-    return image if image.dtype == np.uint8 else ThermalScaler().scale(image).image
+    thermal = _read(files.read_thermal, pair.thermal)
+    image = thermal.array
+    if image.dtype != np.uint8:
+        image = ThermalScaler().scale(image).image
+    return image, thermal.findings
 
 
 def read_stack(pair: PairFiles) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,8 @@
 """
-Fuse and segment two folders of images, or one image of each camera, no ROS needed.
+Fuse and segment two folders of images, or an image or a film of each camera, no ROS needed.
 
-Images with equal stems (rgb/a.jpg, thermal/a.png) are a pair; both must lie on one pixel grid.
+Images with equal stems (rgb/a.jpg, thermal/a.png) are a pair, and those of films with equal
+numbers; both must lie on one pixel grid.
 Per pair, OUT gets <stem>.png (fused, colour) and <stem>_mask.png (class ids, 8 bits), where
 <stem> is that of the RGB image. docs/inputs.md says which images are taken.
 
@@ -19,6 +20,7 @@ import time
 
 from uaafusion_ros.cli.arguments import add_model_arguments
 from uaafusion_ros.cli.arguments import add_roles_argument
+from uaafusion_ros.cli.films import unpacked
 from uaafusion_ros.cli.findings import Findings
 from uaafusion_ros.cli.outputs import check_apart
 from uaafusion_ros.cli.outputs import check_folder
@@ -30,9 +32,10 @@ from uaafusion_ros.errors import UaafusionError
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the folders and what does the work."""
-    parser.add_argument('--rgb', type=Path, required=True, help='folder of RGB images, or one')
+    parser.add_argument('--rgb', type=Path, required=True,
+                        help='folder of RGB images, an image, or a film')
     parser.add_argument('--thermal', type=Path, required=True,
-                        help='folder of thermal images, or one')
+                        help='folder of thermal images, an image, or a film')
     parser.add_argument('--out', type=Path, required=True, help='folder for the results')
     add_roles_argument(parser)
     add_model_arguments(parser)
@@ -40,6 +43,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Fuse every pair; see the text of the module for the exit codes."""
+    with unpacked({'rgb': options.rgb, 'thermal': options.thermal}, options.out) as (found, _):
+        return fuse_all(Namespace(**{**vars(options), **found}))
+
+
+def fuse_all(options: Namespace) -> int:
+    """Fuse every pair of two folders or files; returns the exit code."""
     import numpy as np
     from tqdm import tqdm
 

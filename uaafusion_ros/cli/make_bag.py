@@ -1,6 +1,8 @@
 """
 Make a rosbag2 bag of the image folders rgb/ and thermal/, and labels/ if there is one.
 
+In the place of a camera's folder may lie a film (rgb.mp4).
+
 Images with equal stems (rgb/a.jpg, thermal/a.png, labels/a.png) belong together; they are played
 in the order of their names. Labels are images of class ids; docs/inputs.md says which images are
 taken. Topics are /rgb/image_raw,
@@ -19,6 +21,8 @@ import sys
 
 from uaafusion_ros.cli.arguments import add_roles_argument
 from uaafusion_ros.cli.arguments import positive_float
+from uaafusion_ros.cli.films import SUFFIXES as FILMS
+from uaafusion_ros.cli.films import unpacked
 from uaafusion_ros.cli.findings import Findings
 from uaafusion_ros.cli.outputs import whole_folder
 from uaafusion_ros.errors import BagError
@@ -30,6 +34,7 @@ CAMERAS = ('rgb', 'thermal')
 
 _START_NS = 1_700_000_000_000_000_000
 _JPEG_QUALITY = 95
+_RATE = 10.0
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -37,8 +42,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument('folder', type=Path, metavar='FOLDER')
     parser.add_argument('--out', type=Path, required=True, metavar='BAG', help='bag to create')
     parser.add_argument(
-        '--rate', type=positive_float, default=10.0,
-        help='pairs per second (default: %(default)s)')
+        '--rate', type=positive_float,
+        help='pairs per second (default: 10, or that of the films)')
     parser.add_argument(
         '--jitter-ms', type=_jitter, default=0.0, metavar='MS',
         help='standard deviation of random errors of the thermal stamps (default: none)')
@@ -57,18 +62,27 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Write the bag; see the text of the module for the exit codes."""
+    sources = {kind: _source(options.folder, kind) for kind in TOPICS}
+    if sources['labels'] is None:
+        del sources['labels']
+    with unpacked(sources, options.out.parent) as (found, rate):
+        return write(options, found, options.rate or rate or _RATE)
+
+
+def write(options: Namespace, folders: dict[str, Path], rate: float) -> int:
+    """Write the bag from the folders of each kind; returns the exit code."""
     import numpy as np
     from tqdm import tqdm
 
     from uaafusion_ros.evaluation.bags import BagWriter
     from uaafusion_ros.imaging.folders import list_images
 
-    kinds = [kind for kind in TOPICS if kind != 'labels' or (options.folder / kind).is_dir()]
-    images = {kind: list_images(options.folder / kind) for kind in kinds}
+    kinds = list(folders)
+    images = {kind: list_images(folder) for kind, folder in folders.items()}
     stems = [stem for stem in images['rgb'] if stem in images['thermal']]
     if not stems:
         raise DatasetError(
-            f'no image of {options.folder}/rgb has the stem of one of {options.folder}/thermal; '
+            f'no image of {folders["rgb"]} has the stem of one of {folders["thermal"]}; '
             'name both files of a pair alike')
     lonely = [path for kind in kinds for stem, path in images[kind].items() if stem not in stems]
     if 'labels' in images:
@@ -80,7 +94,7 @@ def run(options: Namespace) -> int:
         camera: images[camera][stems[0]] for camera in CAMERAS})
     late_ns = np.random.default_rng(options.seed).normal(
         0.0, options.jitter_ms * 1e6, len(stems)).round().astype(int).tolist()
-    times = [_START_NS + round(number * 1e9 / options.rate) for number in range(len(stems))]
+    times = [_START_NS + round(number * 1e9 / rate) for number in range(len(stems))]
     with whole_folder(options.out) as folder, BagWriter(folder, storage=options.storage) as bag:
         for stem, stamp_ns, late in zip(tqdm(stems, unit='pair'), times, late_ns):
             for kind in kinds:
@@ -91,6 +105,18 @@ def run(options: Namespace) -> int:
     images_read.findings.report()
     print(f'{options.out}: {len(stems)} pairs, {len(lonely)} images without a partner')
     return 1 if lonely else 0
+
+
+def _source(folder: Path, kind: str) -> Path | None:
+    """Return the folder of a kind, or the film in its place; None without labels."""
+    if (folder / kind).is_dir():
+        return folder / kind
+    films = [path for path in (folder / f'{kind}{suffix}' for suffix in FILMS) if path.exists()]
+    if len(films) > 1:
+        raise DatasetError(f'{films[0]} and {films[1]} are both the {kind} film; keep one of them')
+    if films and kind in CAMERAS:
+        return films[0]
+    return None if kind == 'labels' else folder / kind
 
 
 def calibrations_for(options: Namespace, images_read: _Reader, first: dict[str, Path]) -> dict:

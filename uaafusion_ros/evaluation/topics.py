@@ -56,7 +56,8 @@ def choose(topics: Sequence[Topic], asked: Mapping[str, str | None],
 
     `asked` maps roles to topic names or None, `looks` topics to the only camera that their images
     can be from (see `thermal_checks.camera_of`). Of an image that is there raw and compressed,
-    raw is taken. Raises BagError naming the candidates and the option where the choice is not clear.
+    raw is taken. Raises BagError naming the candidates and the option where the choice is not
+    clear.
     """
     images = [topic for topic in topics
               if topic.type_name in (IMAGE, COMPRESSED_IMAGE) and topic.count]

@@ -139,9 +139,9 @@ def decode(data, encoding: str) -> tuple[np.ndarray, str]:
 
 def pixels(data) -> np.ndarray:
     """
-    Return the upright pixels of a JPEG or PNG that passed `inspect`: HxW or HxWxC as OpenCV has it.
+    Return the upright pixels of a JPEG or PNG that passed `inspect`, as OpenCV has them.
 
-    uint8 or uint16; channels are blue, green, red and alpha. Raises EncodingError where the pixel
+    HxW or HxWxC of uint8 or uint16; channels are blue, green, red and alpha. Raises EncodingError where the pixel
     data cannot be read or are damaged.
     """
     raw = memoryview(data).cast('B')

@@ -1,4 +1,4 @@
-"""Thermal images that are not thermal: recognised by their pixels, and mended where they can be."""
+"""Thermal images that are not thermal: told by their pixels, and mended where they can be."""
 
 from __future__ import annotations
 

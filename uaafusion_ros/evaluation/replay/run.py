@@ -102,8 +102,8 @@ def replay(bag: Path, out: Path, options: ReplayOptions = ReplayOptions()) -> di
 
     Returns the content of metrics.json, which is written last: where it lies, the replay ended.
     Of a damaged bag, what can be read is replayed and the status is 'partial'. Raises BagError
-    where nothing could be fused or paired (saying how much was read and why), ParameterError for a setting,
-    EngineError for a model, OSError where results cannot be written.
+    where nothing could be fused or paired (saying how much was read and why), ParameterError for
+    a setting, EngineError for a model, OSError where results cannot be written.
     """
     values = options.settings()
     rules = thresholds.read_rules(options.thresholds) if options.thresholds else []
