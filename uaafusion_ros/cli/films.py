@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+import os
 from pathlib import Path
 import sys
 import tempfile
@@ -51,8 +52,11 @@ def unpacked(sources: dict[str, Path], beside: Path) -> Iterator[tuple[dict[str,
 
 def _opened(path: Path):
     """Return cv2's capture of a film, and its rate."""
+    # What FFmpeg and OpenCV would print of a damaged film is said by the error.
+    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
     import cv2
 
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     # OpenCV takes names in UTF-8 only; any other file is reached by its descriptor.
     file = path.open('rb')
     settings = []
@@ -64,6 +68,7 @@ def _opened(path: Path):
         settings = [cv2.CAP_PROP_CONVERT_RGB, 0]  # else 16 bits would become 8
     rate = capture.get(cv2.CAP_PROP_FPS) if capture.isOpened() else 0.0
     file.close()
+    cv2.utils.logging.setLogLevel(level)
     if not rate > 0:
         raise DatasetError(f'{path} cannot be read as a film; it may be cut off: copy it again')
     return capture, rate

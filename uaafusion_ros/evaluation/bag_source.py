@@ -113,7 +113,7 @@ class BagSource:
                         found += 1
                         yield RawMessage(
                             connection.topic, connection.msgtype, log_time_ns,
-                            _as_ros2(data, connection.msgtype) if _storage(path) == _ROS1
+                            _as_ros2(data, connection.msgtype) if _is_ros1(path)
                             else _plain(bytes(data)))
                     if found < expected:
                         self.problem = self.problem or (
@@ -207,6 +207,10 @@ def _number(path: Path) -> tuple[int, str]:
     return (int(found[1]) if found else -1, path.name)
 
 
+def _is_ros1(path: Path) -> bool:
+    return _storage(path) == _ROS1 and path.is_file()  # a folder may have any name
+
+
 def _as_ros2(data: bytes, type_name: str) -> bytes:
     """Return a camera's message of ROS 1 serialised as ROS 2 does; of another type, nothing."""
     if type_name not in (IMAGE, COMPRESSED_IMAGE, CAMERA_INFO):
@@ -229,7 +233,7 @@ def _zstd():
 
 @contextmanager
 def _opened(path: Path):
-    reader = Ros1Reader(path) if _storage(path) == _ROS1 and path.is_file() else Reader(path)
+    reader = Ros1Reader(path) if _is_ros1(path) else Reader(path)
     reader.open()
     try:
         yield reader

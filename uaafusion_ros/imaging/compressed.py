@@ -221,7 +221,7 @@ def _strict_jpeg(raw: memoryview) -> np.ndarray | None:
 
 def _png_size(raw: memoryview) -> tuple[int, int]:
     if len(raw) < 33 or raw[12:16] != b'IHDR':
-        raise EncodingError('the png image ends within its header; the message was cut off')
+        raise EncodingError('the png image ends within its header; it was cut off')
     return struct.unpack('>II', raw[16:24])
 
 
@@ -251,7 +251,7 @@ def _check_png(raw: memoryview) -> None:
         if kind == b'IEND':
             return
     raise EncodingError(
-        f'the png image has {len(raw)} bytes and no end; the message was cut off')
+        f'the png image has {len(raw)} bytes and no end; it was cut off')
 
 
 def _segments(raw: memoryview) -> Iterator[tuple[int, int, int]]:
@@ -275,7 +275,7 @@ def _segments(raw: memoryview) -> Iterator[tuple[int, int, int]]:
         if marker == _SCAN:
             return
         place = end
-    raise EncodingError('the jpeg image ends within its header; the message was cut off')
+    raise EncodingError('the jpeg image ends within its header; it was cut off')
 
 
 def _jpeg_size(raw: memoryview) -> tuple[int, int]:
@@ -314,4 +314,4 @@ def _check_jpeg(raw: memoryview) -> None:
         if place + 4 > len(raw):
             break
         place += 2 + struct.unpack('>H', raw[place + 2:place + 4])[0]
-    raise EncodingError(f'the jpeg image has {len(raw)} bytes and no end; the message was cut off')
+    raise EncodingError(f'the jpeg image has {len(raw)} bytes and no end; it was cut off')
