@@ -15,10 +15,10 @@ from uaafusion_ros.evaluation.bag_source import BagSource
 from uaafusion_ros.evaluation.bags import BagWriter
 from uaafusion_ros.evaluation.bags import COMPRESSED_IMAGE
 from uaafusion_ros.evaluation.bags import frame_of
+from uaafusion_ros.evaluation.cameras import choose_cameras
 from uaafusion_ros.evaluation.replay.engines import OUTPUT_BAG
 from uaafusion_ros.evaluation.replay.engines import SENT_LOG
 from uaafusion_ros.evaluation.replay.run import ReplayOptions
-from uaafusion_ros.evaluation.topics import choose
 from uaafusion_ros.harness.node_run import run_bag
 from uaafusion_ros.harness.processes import check_ros
 from uaafusion_ros.harness.processes import interrupt_on_termination
@@ -64,7 +64,7 @@ def record_live(bag: Path, out: Path, options: ReplayOptions, rate: float | None
 def _copy_cameras(source: BagSource, options: ReplayOptions, path: Path,
                   max_pixels: int) -> list[int]:
     """Write the chosen topics, raw, under the names that the node listens to; return the size."""
-    choice = choose(source.topics, options.asked_topics())
+    choice = choose_cameras(source, options.asked_topics(), options.force_roles).choice
     cameras = {getattr(choice, camera): names[0] for camera, names in _TOPICS.items()}
     infos = {topic: _TOPICS[camera][1] for camera, topic in choice.info.items()}
     size = [0, 0]
