@@ -31,7 +31,7 @@ def test_defects_name_the_file(pairs):
     with pytest.raises(DatasetError, match=r'vi/2.png: \(96, 128\) pixels, its partner \(90'):
         read(Source('msrs', str(pairs)))
     label.write_bytes(b'no image')
-    with pytest.raises(DatasetError, match='label/2.png: not a readable image'):
+    with pytest.raises(DatasetError, match='label/2.png is no readable image'):
         read(Source('msrs', str(pairs)))
     (pairs / 'ir' / '1.png').unlink()
     with pytest.raises(DatasetError, match=r"ir/1.\*: missing, though the RGB image '1'"):
