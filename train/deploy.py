@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import replace
 import hashlib
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from train.config import Config
-from train.data import palette_of
 from uaafusion_ros.errors import CheckpointError
 from uaafusion_ros.network import checkpoint
 from uaafusion_ros.network.export import export
@@ -28,34 +27,22 @@ LICENCE = ('weights trained on research data (MSRS, RoadScene) that states no li
            'use; retrain on your own data for a product')
 
 
-def correct_prior(network: UAAFusion, weights: list[float], share: float) -> None:
+def finished(path: Path) -> tuple[UAAFusion, dict[str, Any]]:
     """
-    Take back a share (0 to 1) of the class weighting that the cross entropy was trained with.
+    Return the network of a joint checkpoint as it ships, in eval mode, and the file's metadata.
 
-    A network trained with weights w believes in w times the odds of a class, so rare classes
-    spill over. Subtracting share * log(w) from the logits is exact in the classifier's bias.
-    """
-    with torch.no_grad():
-        network.segmenter.classify[-1].bias -= share * torch.tensor(weights).log()
-
-
-def finished(path: Path, share: float) -> tuple[UAAFusion, dict[str, Any]]:
-    """
-    Return the network of a joint checkpoint as it ships, and what the file says of itself.
-
-    It is in eval mode, its prior corrected by `share`. Raises CheckpointError where there is no
-    such checkpoint, it is of another phase or does not fit this version.
+    Raises CheckpointError where there is no such checkpoint, it is of another phase or does not
+    fit this version.
     """
     tensors, meta = checkpoint.load(path)
     if meta.get('part') != 'network':
         raise CheckpointError(f"{path}: holds a '{meta.get('part')}', not a whole network; "
                               "give the best checkpoint of a run of the phase 'joint'")
-    network = UAAFusion(preset(meta['preset']))
+    spec = replace(preset(meta['preset']), classes=len(meta['classes']))
+    network = UAAFusion(spec, meta['targets'])
     checkpoint.put(network, tensors, path, meta['preset'])
     network.eval().requires_grad_(False)
-    correct_prior(network, meta['class_weights'], share)
-    with torch.no_grad():
-        network.look_at_black()
+    network.look_at_black()
     return network, meta
 
 
@@ -77,8 +64,8 @@ def deploy(config: Config, folder: Path) -> Path:
         _pin('weights', name, path, hashlib.sha256(path.read_bytes()).hexdigest(), 'fp16',
              dict(zip(meta['classes'], meta['palette'])))
         return path
-    network, meta = finished(best, config.loss.prior_correction)
-    palette = palette_of(config.data.train)
+    network, meta = finished(best)
+    palette = dict(zip(meta['classes'], meta['palette']))
     path = folder / f'uaafusion_{name}.onnx'
     digest = export(network, path, list(palette), list(palette.values()))
     _pin('models', name, path, digest, 'fp32', palette)

@@ -7,6 +7,8 @@ costs, only every `loss.attention_every`-th step has them and the steps between 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import nn
@@ -126,5 +128,5 @@ def middle(batch: Batch, size: int) -> Batch:
     height, width = batch.label.shape[1:]
     window = (..., slice((height - size) // 2, (height + size) // 2),
               slice((width - size) // 2, (width + size) // 2))
-    return Batch(batch.thermal[window], batch.luma[window], batch.chroma[window],
-                 batch.label[window], batch.rows, batch.total)
+    return replace(batch, thermal=batch.thermal[window], luma=batch.luma[window],
+                   chroma=batch.chroma[window], label=batch.label[window])

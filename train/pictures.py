@@ -13,7 +13,6 @@ from torch import Tensor
 from train.batches import Batch
 from train.batches import whole
 from train.data import palette_of
-from train.distill_phase import DistillPhase
 from train.fusion_phase import FusionPhase
 from train.fusion_phase import no_attention
 from train.joint_phase import JointPhase
@@ -51,20 +50,20 @@ def _(phase: SegmentationPhase, module: nn.Module, index: int) -> Pictures:
 def _(phase: FusionPhase, module: nn.Module, index: int) -> Pictures:
     batch = whole(phase.val[index], share=phase.share)
     even = torch.full_like(batch.luma, 0.5)
-    fused = module(batch.thermal, batch.luma, module.cells(even), no_attention)[-1]
+    attention = no_attention if phase.spec.attribution == 'exact' else None
+    fused = module(batch.thermal, batch.luma, module.cells(even), attention)[-1]
     return _fusion(batch, fused, even, phase.config.loss.preference)
 
 
-@pictures.register(DistillPhase)
-@pictures.register(JointPhase)
-def _(phase: JointPhase | DistillPhase, module: UAAFusion, index: int) -> Pictures:
-    batch = whole(phase.val[index], share=phase.share)
-    result, logits = module(batch.thermal, batch.luma, batch.chroma)
+@pictures.register
+def _(phase: JointPhase, module: UAAFusion, index: int) -> Pictures:
+    batch = phase.inputs(whole(phase.val[index], share=phase.share))
+    result, guide, logits = module(batch.thermal, batch.luma, batch.chroma)
     mask, _ = decide(logits, batch.luma.shape[2:])
     palette = _palette(phase)
-    preference = phase.config.loss.preference
-    return _fusion(batch, result.fused, result.attribution.w_thermal, preference) | {
-        'mask': palette[mask[0].to(torch.uint8).cpu().numpy()],
+    return _sources(batch) | {
+        'fused': _gray(result.fused), 'w1': _gray(guide.w_thermal),
+        'targets': _gray(guide.targets), 'mask': palette[mask[0].to(torch.uint8).cpu().numpy()],
         'label': palette[batch.label[0].cpu().numpy()]}
 
 

@@ -18,6 +18,7 @@ from train.data import read_all
 from train.views import make_views
 from uaafusion_ros.evaluation.segmentation_metrics import confusion
 from uaafusion_ros.evaluation.segmentation_metrics import scores
+from uaafusion_ros.network.build import begin_with_imagenet
 from uaafusion_ros.network.build import make_segmenter
 from uaafusion_ros.network.presets import preset
 
@@ -39,8 +40,9 @@ class SegmentationPhase:
         self.val = read_all(config.data.val)
         classes = tuple(palette_of(config.data.train))
         self.spec = preset(config.preset)
-        self.module: nn.Module = make_segmenter(
-            self.spec, pretrained=self.spec.segmenter == 'lite')
+        self.module: nn.Module = make_segmenter(self.spec)
+        if self.spec.segmenter == 'lite':
+            begin_with_imagenet(self.module)
         self.module.to(memory_format=torch.channels_last)
         counts = class_counts(self.samples, len(classes))
         self.weights = losses.class_weights(torch.from_numpy(counts / counts.sum()).float())
