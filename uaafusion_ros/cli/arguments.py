@@ -18,6 +18,13 @@ def add_model_arguments(parser: ArgumentParser) -> None:
         help=f'runtime: one of {", ".join(NAMES)} (default: %(default)s)')
 
 
+def add_roles_argument(parser: ArgumentParser) -> None:
+    """Add what takes images for what their pixels say they are not."""
+    parser.add_argument(
+        '--force-roles', action='store_true',
+        help='take coloured images for thermal and 16-bit gray ones for RGB, as they are given')
+
+
 def positive_float(text: str) -> float:
     """Read a finite number above zero; a wrong one is refused in a sentence."""
     try:

@@ -26,7 +26,7 @@ from uaafusion_ros.evaluation.bags import frame_of
 from uaafusion_ros.evaluation.replay.engines import OUTPUT_BAG
 from uaafusion_ros.evaluation.replay.engines import SENT_LOG
 from uaafusion_ros.evaluation.replay.run import ReplayOptions
-from uaafusion_ros.evaluation.topics import choose
+from uaafusion_ros.evaluation.cameras import choose_cameras
 
 _PACKAGE = 'uaafusion_ros'
 _START_LIMIT_S = 60.0
@@ -83,7 +83,7 @@ def record_live(bag: Path, out: Path, options: ReplayOptions, rate: float | None
 def _copy_cameras(source: BagSource, options: ReplayOptions, path: Path,
                   max_pixels: int) -> list[int]:
     """Write the chosen topics, raw, under the names that the node listens to; return the size."""
-    choice = choose(source.topics, options.asked_topics())
+    choice = choose_cameras(source, options.asked_topics(), options.force_roles).choice
     cameras = {getattr(choice, camera): names[0] for camera, names in _TOPICS.items()}
     infos = {topic: _TOPICS[camera][1] for camera, topic in choice.info.items()}
     size = [0, 0]

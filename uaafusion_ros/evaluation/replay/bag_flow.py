@@ -55,6 +55,7 @@ class BagFlow:
         self.infos: dict[str, bytes] = {}
         self.problem = ''
         self.took_ms: Counter[str] = Counter()
+        self._stamps: dict[str, list[int]] = {camera: [] for camera in STREAMS}
 
     def jobs(self) -> Iterator[Job]:
         """Yield every pair and every frame that is shown alone, oldest first."""
@@ -87,6 +88,23 @@ class BagFlow:
             counts[f'pending.{camera}'] = (
                 counts[f'received.{camera}'] - counts['paired'] - dropped)
         return counts
+
+    def clocks(self) -> str:
+        """Say what about the stamps of both cameras keeps their images from being paired."""
+        if not all(self._stamps.values()):
+            return ''
+        for camera, stamps in self._stamps.items():
+            if not any(stamps):
+                return (f'every {camera} stamp is zero: let its driver fill header.stamp, or '
+                        'stamp the images as they arrive and record again')
+        slop_ns = self._values['sync.slop_ms'] * 1e6
+        thermal, rgb = self._stamps['thermal'], self._stamps['rgb']
+        if min(thermal) > max(rgb) + slop_ns or min(rgb) > max(thermal) + slop_ns:
+            apart = (min(thermal) - min(rgb)) / 1e9
+            return (f'the clocks of the cameras are apart: the thermal stamps are '
+                    f'{abs(apart):.6g} s {"ahead of" if apart > 0 else "behind"} those of rgb; '
+                    'stamp both with one clock and record again')
+        return 'no two stamps lie within sync.slop_ms: compare the stamps of both cameras'
 
     def _lead(self, camera: str, frame: Frame, now_ns: int) -> list[Job]:
         if self._router is None:
@@ -129,4 +147,5 @@ class BagFlow:
         if camera is None:
             self._labels.add_label(frame)
             return None
+        self._stamps[camera].append(frame.stamp_ns)
         return frame

@@ -88,7 +88,8 @@ def fingerprint(options: ReplayOptions) -> dict[str, Any]:
     return {
         'version': __version__, 'settings': sha256_of(values), 'model': model.sha256,
         'thresholds': [vars(rule) for rule in rules], 'topics': options.asked_topics(),
-        'every': options.every, 'limit': options.limit, 'metrics_every': options.metrics_every}
+        'force_roles': options.force_roles, 'every': options.every, 'limit': options.limit,
+        'metrics_every': options.metrics_every}
 
 
 def replay_into(bag: Path, out: Path, options: ReplayOptions, request: Mapping[str, Any],
@@ -215,7 +216,7 @@ def _why(error: Exception, ray) -> str:
 def _result(bag: Path, folder: Path, state: str, metrics: Mapping[str, Any]) -> BagResult:
     reason = '; '.join(metrics['problems']) if state == 'partial' else ''
     return BagResult(
-        str(bag), folder.name, state, reason, len(metrics['frames']),
+        str(bag), folder.name, state, reason, metrics['counts']['fused'],
         {key: value for key, value in metrics.items() if key != 'frames'})
 
 

@@ -16,6 +16,8 @@ from uaafusion_ros.errors import BagError
 from uaafusion_ros.errors import ParameterError
 from uaafusion_ros.evaluation.bag_source import BagSource
 from uaafusion_ros.evaluation.bags import camera_info_of
+from uaafusion_ros.evaluation.cameras import Cameras
+from uaafusion_ros.evaluation.cameras import choose_cameras
 from uaafusion_ros.evaluation.replay import thresholds
 from uaafusion_ros.evaluation.replay.bag_flow import BagFlow
 from uaafusion_ros.evaluation.replay.engines import RecordedBackend
@@ -31,7 +33,6 @@ from uaafusion_ros.evaluation.replay.settings import shipped_precision
 from uaafusion_ros.evaluation.replay.stopwatch import Stopwatch
 from uaafusion_ros.evaluation.replay.stream_metrics import summarise
 from uaafusion_ros.evaluation.topics import Choice
-from uaafusion_ros.evaluation.topics import choose
 from uaafusion_ros.evaluation.topics import ROLES
 from uaafusion_ros.frames import FusionResult
 from uaafusion_ros.imaging.registration import load
@@ -53,7 +54,8 @@ class ReplayOptions:
     override; `thresholds` a file of limits. Every `every`th pair is fused, at most `limit` of
     them, and the fusion metrics are computed for every `metrics_every`th fused one. `recorded`
     is a folder with what a node made of this bag (see `engines.RecordedBackend`); no model is
-    run then. Raises ParameterError.
+    run then. `force_roles` takes the cameras' images for what they do not look like. Raises
+    ParameterError.
     """
 
     config: Path | None = None
@@ -70,6 +72,7 @@ class ReplayOptions:
     metrics_every: int = 5
     recorded: Path | None = None
     quiet: bool = False
+    force_roles: bool = False
 
     def __post_init__(self) -> None:
         for name, value in (('every', self.every), ('limit', self.limit),
@@ -98,16 +101,20 @@ def replay(bag: Path, out: Path, options: ReplayOptions = ReplayOptions()) -> di
 
     Returns the content of metrics.json, which is written last: where it lies, the replay ended.
     Of a damaged bag, what can be read is replayed and the status is 'partial'. Raises BagError
-    where nothing could be fused (saying how much was read), ParameterError for a setting,
-    EngineError for a model, OSError where results cannot be written.
+    where nothing could be fused or paired (saying how much was read and why), ParameterError for
+    a setting, EngineError for a model, OSError where results cannot be written.
     """
     settings = options.settings()
     rules = thresholds.read_rules(options.thresholds) if options.thresholds else []
     source = BagSource(bag)
-    choice = _choice(source, options)
+    cameras = _cameras(source, options)
+    choice = cameras.choice
     if not options.quiet:
         print('\n'.join([f'{source.name}:', *choice.lines()]), file=sys.stderr)
     folder = Path(out) / source.name
+    if bag.resolve() == folder.resolve() or folder.resolve() in bag.resolve().parents:
+        raise BagError(f'the results would be written into {folder}, where the bag lies; name '
+                       'another --out')
     folder.mkdir(parents=True, exist_ok=True)
     (folder / 'metrics.json').unlink(missing_ok=True)
     with closing(_load(settings, options.recorded)) as backend:
@@ -120,7 +127,7 @@ def replay(bag: Path, out: Path, options: ReplayOptions = ReplayOptions()) -> di
                            lambda camera: bar.update(camera == settings.sync.reference))
             run = _Run(flow, settings, tap, measurer, recording, stopwatch)
             run.fuse_all(options)
-            if not measurer.frames:
+            if not measurer.frames or not (flow.counts['paired'] or run.stopped):
                 raise BagError(_nothing(source, flow, run))
         values = {**described(settings), 'replay.every': options.every,
                   'replay.limit': options.limit, 'replay.metrics_every': options.metrics_every}
@@ -129,7 +136,7 @@ def replay(bag: Path, out: Path, options: ReplayOptions = ReplayOptions()) -> di
             'schema': SCHEMA,
             'version': __version__,
             'status': 'partial' if source.problem else 'complete',
-            'problems': _problems(source, flow, run, labels, backend.spec.path),
+            'problems': _problems(source, cameras, flow, run, labels, backend.spec.path),
             'verdict': 'none',
             'inputs': {
                 'bag': vars(source.identity()),
@@ -171,6 +178,7 @@ class _Run:
             ('fused', 'shown', 'skipped', 'dropped.pair.failed', 'dropped.alone.failed',
              'dropped.pair.not_published', 'dropped.alone.not_published'), 0)
         self.problem = ''
+        self.stopped = False
 
     def fuse_all(self, options: ReplayOptions) -> None:
         """Fuse pair after pair until the bag or the limit ends."""
@@ -184,6 +192,7 @@ class _Run:
             else:
                 self._fuse(job)
             if self.counts['fused'] + self.counts['shown'] == options.limit:
+                self.stopped = True
                 return
 
     def _fuse(self, job: Job) -> None:
@@ -215,9 +224,9 @@ class _Run:
         return self._pipeline.process_alone(job.camera, job.reference)
 
 
-def _choice(source: BagSource, options: ReplayOptions) -> Choice:
+def _cameras(source: BagSource, options: ReplayOptions) -> Cameras:
     try:
-        return choose(source.topics, options.asked_topics())
+        return choose_cameras(source, options.asked_topics(), options.force_roles)
     except BagError as error:
         count = sum(topic.count for topic in source.topics)
         damage = f' and {source.problem}' if source.problem else ''
@@ -250,9 +259,9 @@ def _names(tap: Tap) -> str:
     return ' and '.join(sorted(tap.used))
 
 
-def _problems(source: BagSource, flow: BagFlow, run: _Run, labels: LabelBook,
+def _problems(source: BagSource, cameras: Cameras, flow: BagFlow, run: _Run, labels: LabelBook,
               model: Path) -> list[str]:
-    problems = []
+    problems = list(cameras.findings)
     if source.problem:
         problems.append(
             f'the bag {source.name} {source.problem}: {flow.messages} messages of the chosen '
@@ -282,10 +291,11 @@ def _without_folders(text: str, *paths: Path) -> str:
 def _nothing(source: BagSource, flow: BagFlow, run: _Run) -> str:
     received = ', '.join(f'{camera} {flow.counts[f"received.{camera}"]}'
                          for camera in ('thermal', 'rgb'))
+    alone = f', {run.counts["shown"]} of one camera alone' if run.counts['shown'] else ''
     reasons = [f'the bag {source.problem}'] if source.problem else []
     reasons += [text for text in (run.problem, flow.problem) if text]
-    if not reasons and not flow.counts['paired']:
-        reasons = ['no two stamps lie within sync.slop_ms: compare the stamps of both cameras']
+    if not flow.counts['paired'] and flow.clocks():
+        reasons.append(flow.clocks())
     return (f'nothing of the bag {source.path} could be fused: {flow.messages} messages were '
-            f'read (images: {received}), {flow.counts["paired"]} paired; '
-            f'{"; ".join(reasons)}')
+            f'read (images: {received}), {flow.counts["paired"]} paired'
+            f'{alone}; {"; ".join(reasons)}')
