@@ -1,39 +1,33 @@
 """
-Time the engines alone: bytes of a pair in, bytes of fused image, mask and confidence out.
+The engines alone: bytes of a pair in, bytes of fused image, mask and confidence out.
 
-    python benchmarks/engine.py [--size 640 480] [--threads 2] [--rounds 15] [--runs 3]
-
-Run it from the source tree, on an otherwise idle machine. Every installed runtime runs the
-shipped models, OpenVINO in bfloat16, too, where the processor computes in it. Beside them the
-same runtimes run the shape of SeAFusion's network with random weights, on floats that are
-ready to compute with, so that conversions count for ours alone. All take turns; printed are
-medians of runs.
+Every installed runtime runs the shipped models, OpenVINO in bfloat16, too, where the processor
+computes in it. Beside them the same runtimes run the shape of SeAFusion's network with random
+weights, on floats that are ready to compute with, so that conversions count for ours alone. All
+take turns.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from collections.abc import Mapping
-from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
-from common import median_of
 from common import Plan
-from common import provenance
-from common import ratio
-from common import rounds
+from common import table as markdown
 import numpy as np
 import yaml
 
 from uaafusion_ros import share
-from uaafusion_ros.demo.scene import look
-from uaafusion_ros.demo.scene import pan
-from uaafusion_ros.demo.source import load_stills
 from uaafusion_ros.engine import models
 from uaafusion_ros.engine.backend import BACKENDS
 from uaafusion_ros.engine.backend import load_backend
+from uaafusion_ros.harness.measures import median_of
+from uaafusion_ros.harness.measures import ratio
+from uaafusion_ros.harness.measures import rounds
+from uaafusion_ros.harness.pictures import frames
+from uaafusion_ros.harness.pictures import load_stills
 
 PEER = 'seafusion shape'
 Turn = Callable[[], Any]
@@ -41,11 +35,8 @@ Turn = Callable[[], Any]
 
 def pair(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Return the first shipped still as rgb uint8 HxWx3 and thermal uint8 HxW."""
-    still = load_stills()[0]
-    height, width = still.thermal.shape
-    window = pan((width, height), 1, size)[0]
-    gray = look(still.rgb, window, size)
-    return np.repeat(gray[..., None], 3, 2), look(still.thermal, window, size)
+    thermal, rgb = next(frames(load_stills()[0], 1, size))
+    return rgb, thermal
 
 
 def openvino_graph(data: bytes, inputs: Mapping[str, np.ndarray], outputs: tuple[str, ...],
@@ -160,36 +151,11 @@ def measure(plan: Plan) -> dict[str, Any]:
 
 def table(result: Mapping[str, Any]) -> str:
     """Return the result as Markdown."""
-    faster = result['rate_over_peer']
-    lines = ['| engine | p50 ms | p95 ms | processor ms | pairs/s '
-             '| rate over SeAFusion\'s shape |',
-             '|---|---:|---:|---:|---:|---:|']
-    for name, row in result['engines'].items():
-        versus = faster.get(name)
-        lines.append(
-            f'| {name} | {row["p50_ms"]:.1f} | {row["p95_ms"]:.1f} | {row["cpu_ms"]:.1f} '
-            f'| {1e3 / row["p50_ms"]:.1f} | '
-            + (f'{versus["median"]:.1f} ({versus["low"]:.1f} to {versus["high"]:.1f}) |'
-               if versus else '|'))
-    return '\n'.join(lines)
+    def versus(name: str) -> str:
+        found = result['rate_over_peer'].get(name)
+        return '{median:.1f} ({low:.1f} to {high:.1f})'.format(**found) if found else ''
 
-
-def main() -> None:
-    """Measure and print the table."""
-    default = Plan()
-    parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
-    parser.add_argument('--size', type=int, nargs=2, default=default.size, metavar=('W', 'H'))
-    parser.add_argument('--threads', type=int, default=default.threads)
-    parser.add_argument('--rounds', type=int, default=default.rounds)
-    parser.add_argument('--runs', type=int, default=default.runs)
-    options = parser.parse_args()
-    plan = replace(default, size=tuple(options.size), threads=options.threads,
-                   rounds=options.rounds, runs=options.runs)
-    facts = provenance(plan)
-    print(f'{facts["machine"]["processor"]}, {plan.threads} threads, '
-          f'{plan.size[0]}x{plan.size[1]}, medians of {plan.runs} runs\n')
-    print(table(measure(plan)))
-
-
-if __name__ == '__main__':
-    main()
+    return markdown(
+        ['engine', 'p50 ms', 'p95 ms', 'processor ms', 'pairs/s', "rate over SeAFusion's shape"],
+        [[name, row['p50_ms'], row['p95_ms'], row['cpu_ms'], 1e3 / row['p50_ms'], versus(name)]
+         for name, row in result['engines'].items()])

@@ -10,7 +10,7 @@ import pytest
 
 from uaafusion_ros.cli import fuse
 from uaafusion_ros.cli.main import main
-from uaafusion_ros.demo.source import STILLS
+from uaafusion_ros.harness.pictures import STILLS
 from uaafusion_ros.errors import EncodingError
 
 

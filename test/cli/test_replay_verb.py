@@ -9,7 +9,7 @@ import cv2
 import pytest
 
 from uaafusion_ros.cli.main import main
-from uaafusion_ros.demo.source import STILLS
+from uaafusion_ros.harness.pictures import STILLS
 
 
 @pytest.fixture(scope='module')

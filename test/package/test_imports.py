@@ -8,7 +8,7 @@ import pytest
 ROS = {'rclpy', 'sensor_msgs', 'message_filters', 'cv_bridge'}
 RUNTIMES = {'onnxruntime', 'openvino', 'tensorrt', 'tensorrt_rtx'}
 OURS = {f'uaafusion_ros.{room}' for room in (
-    'imaging', 'stream', 'engine', 'network', 'evaluation', 'nodes', 'cli', 'demo', 'pipeline')}
+    'imaging', 'stream', 'engine', 'network', 'evaluation', 'nodes', 'cli', 'demo', 'harness', 'pipeline')}
 
 # Part: what must not be loaded after it was imported.
 FORBIDDEN = {
@@ -37,6 +37,9 @@ FORBIDDEN = {
         'uaafusion_ros.stream'} | ROS | RUNTIMES | {'torch', 'train'},
     'uaafusion_ros.network.model': OURS - {'uaafusion_ros.network'} | ROS | RUNTIMES | {
         'cv2', 'train', 'onnx'},
+    'uaafusion_ros.harness.processes': OURS - {'uaafusion_ros.harness'} | ROS | RUNTIMES | {
+        'numpy', 'torch', 'cv2', 'train'},
+    'uaafusion_ros.harness.live_replay': {'uaafusion_ros.demo', 'torch', 'train'},
     'uaafusion_ros.nodes.parameters': RUNTIMES | {'torch', 'train'},
     'uaafusion_ros.cli.main': ROS | RUNTIMES | {'torch', 'cv2', 'rosbags', 'ray', 'train'},
     'train.__main__': ROS | {'tensorrt', 'uaafusion_ros.nodes'},

@@ -1,0 +1,1 @@
+"""Node processes, simulated cameras, a player and a recorder, for demo, replay, benchmarks, tests."""
