@@ -65,6 +65,8 @@ setup(
         ],
         'test': [
             'pytest', 'hypothesis',
+            'pytest-xdist',        # tests without ROS on all cores
+            'tabulate',            # tables of the benchmarks
             'colcon-common-extensions',
             'setuptools<80',       # colcon cannot build with the releases after it
             'scipy', 'scikit-image', 'scikit-learn', 'sewar',  # independent metrics to test ours

@@ -48,8 +48,8 @@ class Plan:
 
 
 # Shows that everything runs, and nothing else.
-QUICK = Plan(size=(160, 128), sizes=((96, 64), (160, 128)), runs=1, rounds=2, rates=(10.0,),
-             bare_rates=(10.0,), seconds=1.5, settle_s=0.5, flood_hz=150.0)
+QUICK = Plan(size=(160, 128), sizes=((96, 64), (160, 128)), threads=1, runs=1, rounds=2,
+             rates=(10.0,), bare_rates=(10.0,), seconds=1.5, settle_s=0.5, flood_hz=150.0)
 
 
 def machine() -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """
 The engines alone: bytes of a pair in, bytes of fused image, mask and confidence out.
 
-Every installed runtime runs the shipped models, OpenVINO in bfloat16, too, where the processor
+Every installed runtime runs the shipped model, OpenVINO in bfloat16, too, where the processor
 computes in it. Beside them the same runtimes run the shape of SeAFusion's network with random
 weights, on floats that are ready to compute with, so that conversions count for ours alone. All
 take turns.
@@ -17,9 +17,7 @@ from typing import Any
 from common import Plan
 from common import table as markdown
 import numpy as np
-import yaml
 
-from uaafusion_ros import share
 from uaafusion_ros.engine import models
 from uaafusion_ros.engine.backend import BACKENDS
 from uaafusion_ros.engine.backend import load_backend
@@ -29,7 +27,7 @@ from uaafusion_ros.harness.measures import rounds
 from uaafusion_ros.harness.pictures import frames
 from uaafusion_ros.harness.pictures import load_stills
 
-PEER = 'seafusion shape'
+PRESET, PEER = 'fast', 'seafusion shape'
 Turn = Callable[[], Any]
 
 
@@ -77,27 +75,20 @@ def computes_bf16() -> bool:
     return 'BF16' in openvino.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
 
 
-def shipped_presets() -> list[str]:
-    """Return the presets whose models ship."""
-    return list(yaml.safe_load(share.path('models', 'models.yaml').read_text())['models'])
-
-
 def ours(size: tuple[int, int], threads: int) -> dict[str, Turn]:
-    """Return one inference of every shipped model on every installed runtime, by name."""
+    """Return one inference of the shipped model on every installed runtime, by name."""
     rgb, thermal = pair(size)
     turns: dict[str, Turn] = {}
-    for preset in shipped_presets():
-        for name, module, *_ in BACKENDS:
-            if find_spec(module) is not None:
-                backend = load_backend(preset=preset, backend=name, threads=threads)
-                turns[f'{preset}, {name} f32'] = (
-                    lambda backend=backend: backend.infer(rgb, thermal))
-        if computes_bf16():
-            data, _ = models.load(*models.shipped(preset))
-            turns[f'{preset}, openvino bf16'] = openvino_graph(
-                data, {'rgb': rgb, 'thermal': thermal}, tuple(models.OUTPUTS), 'bf16', threads)
-        if find_spec('torch') is not None:
-            turns[f'{preset}, torch eager f32'] = _eager(preset, rgb, thermal, threads)
+    for name, module, *_ in BACKENDS:
+        if find_spec(module) is not None:
+            backend = load_backend(preset=PRESET, backend=name, threads=threads)
+            turns[f'{PRESET}, {name} f32'] = lambda backend=backend: backend.infer(rgb, thermal)
+    if computes_bf16():
+        data, _ = models.load(*models.shipped(PRESET))
+        turns[f'{PRESET}, openvino bf16'] = openvino_graph(
+            data, {'rgb': rgb, 'thermal': thermal}, tuple(models.OUTPUTS), 'bf16', threads)
+    if find_spec('torch') is not None:
+        turns[f'{PRESET}, torch eager f32'] = _eager(rgb, thermal, threads)
     return turns
 
 
@@ -119,7 +110,7 @@ def peers(size: tuple[int, int], threads: int) -> dict[str, Turn]:
     return turns
 
 
-def _eager(preset: str, rgb: np.ndarray, thermal: np.ndarray, threads: int) -> Turn:
+def _eager(rgb: np.ndarray, thermal: np.ndarray, threads: int) -> Turn:
     """Return one inference in PyTorch with fresh weights, which cost what trained ones cost."""
     import torch
     from uaafusion_ros.engine.torch_session import deployed
@@ -128,7 +119,7 @@ def _eager(preset: str, rgb: np.ndarray, thermal: np.ndarray, threads: int) -> T
     from uaafusion_ros.network import presets
     torch.set_num_threads(threads)
     device = torch.device('cpu')
-    module = deployed(make_network(presets.preset(preset)), device, 'fp32')
+    module = deployed(make_network(presets.preset(PRESET)), device, 'fp32')
     session = TorchSession(module, *thermal.shape, device, 'fp32')
     return lambda: session.run(rgb, thermal)
 
@@ -137,14 +128,9 @@ def measure(plan: Plan) -> dict[str, Any]:
     """Return medians of all engines, and our rate over that of SeAFusion's shape by runtime."""
     turns = {**ours(plan.size, plan.threads), **peers(plan.size, plan.threads)}
     runs = [rounds(turns, plan.rounds) for _ in range(plan.runs)]
-    faster = {}
-    for name in turns:
-        peer, runtime = name.split(', ')
-        if peer != PEER:
-            continue
-        faster |= {f'{preset}, {runtime}': ratio(
-            [(run[name]['p50_ms'], run[f'{preset}, {runtime}']['p50_ms']) for run in runs])
-            for preset in shipped_presets() if f'{preset}, {runtime}' in turns}
+    faster = {
+        name: ratio([(run[peer]['p50_ms'], run[name]['p50_ms']) for run in runs])
+        for name in turns if (peer := name.replace(PRESET, PEER, 1)) in turns and peer != name}
     return {'size': list(plan.size), 'engines': median_of(runs), 'rate_over_peer': faster,
             'runs': runs}
 

@@ -188,6 +188,8 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     width, height = (int(part) for part in options.size.lower().split('x'))
     device = torch.device('cpu' if options.dry_run else 'cuda')
+    if options.dry_run:
+        torch.set_num_threads(1)  # as it says nothing of speed, it must not disturb others
     images = pair(height, width)
     rates = peak_rates(device)
     jobs = {f'torch {name} {precision}':

@@ -2,16 +2,11 @@
 A fusion node written the usual way, to compare with.
 
 Conversion as cv_bridge does it, pairing as message_filters does it, reliable subscriptions of
-depth 10, pre- and postprocessing with OpenCV in float32, and inference in the callback. It fuses
-luma, keeps the camera's chroma, and publishes fused image and mask. Nothing is made slow on
-purpose: bytes go into messages by the quick way (`array.frombytes`) and arrays are copied only
-where cv_bridge copies.
-
-The engine `constant` returns the same image and mask each time. `logits` is PyTorch with a network
-that returns the same tensors each time, so that the likeliest class is still sought among the
-logits, as a network leaves it to its caller. `torch` is the preset `fast` in PyTorch eager mode
-with fresh weights, which cost what trained ones cost. It is warmed up for images of the given
-size.
+depth 10, pre- and postprocessing with OpenCV in float32, and inference in the callback; nothing is
+made slow on purpose. The engine `constant` returns the same image and mask each time, `logits` is
+PyTorch with a network that returns the same tensors each time, so that the likeliest class is
+still sought among them, and `torch` is `fast` in eager mode with fresh weights, which cost what
+trained ones cost.
 """
 
 from __future__ import annotations

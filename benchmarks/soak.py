@@ -28,21 +28,18 @@ from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from uaafusion_ros.errors import UaafusionError  # noqa: E402
-from uaafusion_ros.harness import verdicts  # noqa: E402
-from uaafusion_ros.harness.camera import CAMERAS  # noqa: E402
-from uaafusion_ros.harness.camera import Cameras  # noqa: E402
-from uaafusion_ros.harness.camera import SPOILS  # noqa: E402
-from uaafusion_ros.harness.pictures import hot_slot  # noqa: E402
-from uaafusion_ros.harness.pictures import SLOTS  # noqa: E402
-from uaafusion_ros.harness.processes import check_alive  # noqa: E402
-from uaafusion_ros.harness.processes import held  # noqa: E402
-from uaafusion_ros.harness.processes import interrupt_on_termination  # noqa: E402
-from uaafusion_ros.harness.processes import private_ros  # noqa: E402
-from uaafusion_ros.harness.processes import Process  # noqa: E402
+from uaafusion_ros.errors import UaafusionError
+from uaafusion_ros.harness import verdicts
+from uaafusion_ros.harness.camera import CAMERAS
+from uaafusion_ros.harness.camera import Cameras
+from uaafusion_ros.harness.camera import SPOILS
+from uaafusion_ros.harness.pictures import hot_slot
+from uaafusion_ros.harness.pictures import SLOTS
+from uaafusion_ros.harness.processes import check_alive
+from uaafusion_ros.harness.processes import held
+from uaafusion_ros.harness.processes import interrupt_on_termination
+from uaafusion_ros.harness.processes import private_ros
+from uaafusion_ros.harness.processes import Process
 
 CYCLE_S = 30.0
 SAMPLE_S = 0.25
@@ -97,14 +94,6 @@ class Record:
             verdicts.at_most('oldest thermal image shown', max(self.thermal_age_s), GHOST_S, 's'),
             verdicts.none_of('unexpected errors', complaints),
             verdicts.at_most('exit code', abs(code), 0, '')]
-
-    def gaps(self) -> list[tuple[float, float, str]]:
-        """Return length, begin and last fault of the gaps between outputs, longest first."""
-        found = []
-        for (begin, _), (end, _) in zip(self.outputs, self.outputs[1:]):
-            before = [name for at, _, name in self.faults if at <= end]
-            found.append((round(end - begin, 3), round(begin, 2), before[-1] if before else ''))
-        return sorted(found, reverse=True)
 
 
 class Soak:
@@ -235,8 +224,6 @@ class Soak:
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Run the cycles; return what goes to soak.json."""
     with private_ros(options.out) as environment:
-        environment['PYTHONPATH'] = os.pathsep.join(
-            filter(None, (str(ROOT), os.environ.get('PYTHONPATH', ''))))
         os.environ.update(environment)
         soak, draw = Soak(options, environment), random.Random(options.seed)
         try:
@@ -254,7 +241,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         'latency_ms': dict(zip(('p50', 'p95', 'p99'), np.percentile(
             [latency for _, latency in record.calm()], (50, 95, 99)).tolist())),
         'memory_mb': {name: record.minima_mb(name) for name in ('private', 'shared')},
-        'longest_gaps': record.gaps()[:10], 'faults': record.faults}
+        'faults': record.faults}
 
 
 def main(arguments: list[str] | None = None) -> int:

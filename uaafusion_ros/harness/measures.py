@@ -1,4 +1,4 @@
-"""What the benchmarks compute of their measurements: turns, medians of runs, figures of streams."""
+"""How the benchmarks measure: contenders in turns, medians of runs, ratios within runs."""
 
 from __future__ import annotations
 
@@ -69,43 +69,3 @@ def ratio(runs: Sequence[tuple[float, float]]) -> dict[str, float]:
     """Return median, least and greatest of a / b over runs, each ratio within one run."""
     ratios = [a / b for a, b in runs]
     return {'median': median(ratios), 'low': min(ratios), 'high': max(ratios)}
-
-
-def figures(stamps: Sequence[int], spent: Sequence[float], arrived: Mapping[int, int],
-            settle_s: float) -> dict[str, Any]:
-    """
-    Return rates, latencies and processor time of the pairs sent after the first `settle_s`.
-
-    `stamps` (ns) and `spent` (processor seconds of the node so far) are those of each pair when it
-    was sent, and of the end; `arrived` maps stamps to the time (ns) when all outputs were there.
-    `cpu_ms` is the node's processor time per pair that came out; `cpu_between_ms` spreads over the
-    times between two pairs sent, which is the cost of single pairs where the node is faster than
-    its cameras; `gap_ms` spreads over the times between outputs.
-    """
-    first = min(int(np.searchsorted(stamps, stamps[0] + settle_s * 1e9)), len(stamps) - 2)
-    counted = stamps[first:-1]
-    seconds = (stamps[-1] - counted[0]) / 1e9
-    out = {stamp: arrived[stamp] for stamp in counted if stamp in arrived}
-    gaps = (np.diff(sorted(out.values())) / 1e6).tolist()
-    return {
-        'sent': len(counted), 'out': len(out), 'input_hz': len(counted) / seconds,
-        'output_hz': 1e3 * len(gaps) / sum(gaps) if gaps else 0.0,
-        'latency_ms': spread([(at - stamp) / 1e6 for stamp, at in out.items()]),
-        'gap_ms': spread(gaps),
-        'cpu_ms': (spent[-1] - spent[first]) * 1e3 / len(out) if out else None,
-        'cpu_between_ms': spread((np.diff(spent[first:]) * 1e3).tolist())}
-
-
-def dropped(before: Mapping[str, int], after: Mapping[str, int], sent: int) -> dict[str, int]:
-    """
-    Return what a node counted as dropped from one report to another, by reason.
-
-    `transport.<camera>` is what was sent and never reached it. {} from a node without reports.
-    """
-    new = {key: count - before.get(key, 0) for key, count in after.items()}
-    reasons = {key.removeprefix('dropped.'): count for key, count in new.items()
-               if key.startswith('dropped.')}
-    for camera in ('rgb', 'thermal'):
-        if f'received.{camera}' in new:
-            reasons[f'transport.{camera}'] = sent - new[f'received.{camera}']
-    return {reason: count for reason, count in reasons.items() if count}
