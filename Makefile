@@ -9,7 +9,7 @@ VENV ?= .venv
 RATE ?= 5
 MINUTES ?= 10
 DATA ?= ../shared/data
-JOBS ?= 2
+JOBS ?= auto
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q -rs
 # Processes that share the cores must not wait for one another's threads in busy loops.

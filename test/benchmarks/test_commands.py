@@ -108,6 +108,7 @@ def test_the_gpu_benchmark_runs_dry(tmp_path):
             assert name.startswith('tensorrt') and f'{name}: {each["error"]}' in done.stdout
 
 
+@pytest.mark.slow
 def test_without_a_gpu_it_says_so():
     torch = pytest.importorskip('torch')
     if torch.cuda.is_available():

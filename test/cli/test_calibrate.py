@@ -117,6 +117,7 @@ def refusal(capsys, *arguments):
     return captured[0]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_done_is_said_in_a_line(folder, capsys):
     out = folder / 'r.yaml'
     assert 'no view shows a whole checkerboard of 9x6' in refusal(

@@ -19,7 +19,7 @@ from uaafusion_ros.engine.sizes import PerSize
 from uaafusion_ros.errors import EngineError
 from uaafusion_ros.imaging.buffers import message_data
 
-TNO = Path(uaafusion_ros.__file__).parent / 'demo' / 'tno'
+TNO = Path(uaafusion_ros.__file__).parent / 'data' / 'tno'
 NAMES = [row[0] for row in BACKENDS]
 
 

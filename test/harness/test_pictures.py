@@ -1,4 +1,4 @@
-"""What simulated cameras show: a window that glides over stills, and images that tell their age."""
+"""What simulated cameras show: a window that glides over stills, images that tell their age."""
 
 from __future__ import annotations
 

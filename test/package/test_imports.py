@@ -46,6 +46,7 @@ FORBIDDEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('part', FORBIDDEN)
 def test_part_loads_nothing_that_it_must_not(part):
     """A part that starts to import another room or a heavy package fails here by name."""

@@ -12,7 +12,6 @@ from robot import until
 import numpy as np
 import pytest
 from rclpy.qos import DurabilityPolicy
-from rclpy.qos import qos_profile_sensor_data
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import String

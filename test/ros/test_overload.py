@@ -59,7 +59,8 @@ def test_at_three_times_its_capacity_the_node_stays_prompt_and_flat(robot, recor
     memory: list[float] = []
     threads = held(node.pid)['threads']
     began = time.monotonic()
-    sent = _flood(source, 3.0 * capacity_hz, SECONDS, lambda: memory.append(held(node.pid)['private'] / 1024))
+    sent = _flood(source, 3.0 * capacity_hz, SECONDS,
+                  lambda: memory.append(held(node.pid)['private'] / 1024))
     ended = time.monotonic()
     until(lambda: listener.counts()['in_flight'] == 0)
     counts = listener.counts()

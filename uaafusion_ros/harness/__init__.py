@@ -1,1 +1,1 @@
-"""Node processes, simulated cameras, a player and a recorder, for demo, replay, benchmarks, tests."""
+"""Node processes with simulated cameras, player and recorder: for demo, replay and tests."""

@@ -3,8 +3,9 @@ Simulated cameras: a thermal and an RGB one, or one of them, in a process of the
 
 A frame is stamped when it is sent, or with `--stamp trigger` as if all cameras were triggered
 together: frame k at k / rate seconds after 1970, so that two processes need no connection to make
-pairs. An image that follows another differs from it. `scene` shows known places, `blocks` one hot block whose place
-tells k, so that its age can be read from what is fused, `stills` the shipped images.
+pairs. An image that follows another differs from it. `scene` shows known places, `blocks` one hot
+block whose place tells k, so that its age can be read from what is fused, `stills` the shipped
+images.
 
 Commands come from stdin, or for the first frame from --tell, as CAMERA and one of
 run | silent | freeze (the last image again, with new stamps) | loss SHARE | late MS (stamps of the

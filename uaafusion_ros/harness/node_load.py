@@ -1,4 +1,4 @@
-"""Nodes under load: processes of a node, its cameras and a listener, and what came of each pair."""
+"""Nodes under load: a node's process, its cameras and a listener, and what came of each pair."""
 
 from __future__ import annotations
 

@@ -39,18 +39,19 @@ class NodeRun:
     values: Mapping[str, str] = field(default_factory=dict)
     reported_ns: int = 0
 
-    def _take(self, events: Iterable[Mapping[str, Any]]) -> None:
+    def take(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Add what the recorder said."""
         for event in events:
             if 'values' in event:
                 self.values, self.reported_ns = event['values'], event['at']
             if event.get('image') == FUSED_TOPIC:
                 self.arrivals.append((event['stamp'], event['arrived']))
 
-    def _settled(self) -> bool:
+    def settled(self) -> bool:
         """Tell whether the node has published all that it took, by its last report."""
         counts = {key: int(value) for key, value in self.values.items() if value.isdigit()}
-        return (all(counts.get(key) == 0 for key in ('pending.rgb', 'pending.thermal', 'in_flight'))
-                and counts.get('fused', 0) <= len(self.arrivals))
+        waiting = [counts.get(key) for key in ('pending.rgb', 'pending.thermal', 'in_flight')]
+        return waiting == [0, 0, 0] and counts.get('fused', 0) <= len(self.arrivals)
 
 
 def run_bag(bag: Path, recording: Path, node_arguments: list[str], log: Path, bar: tqdm,
@@ -86,14 +87,14 @@ def run_bag(bag: Path, recording: Path, node_arguments: list[str], log: Path, ba
                 raise EngineError(f'the player failed ({player.last_words()}); see {player.log}')
             if player.exit_code == 0 and not played_ns:
                 played_ns, deadline = time.time_ns(), time.monotonic() + _SETTLE_LIMIT_S
-            found._take(recorder.events())
+            found.take(recorder.events())
             bar.update(len(found.arrivals) - bar.n)
             # What was reported before all was played says nothing of the last images.
-            if played_ns and found.reported_ns > played_ns and found._settled():
+            if played_ns and found.reported_ns > played_ns and found.settled():
                 break
         for process in (recorder, node):
             process.stop()
-        found._take(recorder.events())
+        found.take(recorder.events())
     found.sent = [tuple(entry) for entry in json.loads(sent.read_text())]
     return found
 

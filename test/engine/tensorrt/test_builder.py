@@ -44,6 +44,7 @@ def test_the_shipped_graph_builds(rtx, preset, precision, capability):
     assert len(engine) > 0.9 * len(data) / (2 if precision == 'fp16' else 1)
 
 
+@pytest.mark.slow
 def test_the_middle_rung_builds_and_progress_grows_to_nearly_all(rtx, fast):
     pytest.importorskip('onnx')
     told = []
@@ -57,6 +58,7 @@ def test_the_middle_rung_builds_and_progress_grows_to_nearly_all(rtx, fast):
     assert len({phase for phase, _ in told}) > 3
 
 
+@pytest.mark.slow
 def test_a_range_of_sizes_with_little_memory_and_time_builds(rtx, fast):
     options = BuildOptions(Sizes((96, 128), (96, 128), (192, 256)), 'fp32', workspace_mib=64,
                            optimization_level=0, capability='SM89')
