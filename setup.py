@@ -20,7 +20,7 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
     package_data={NAME: [
-        'demo/tno/*.md', 'demo/tno/*/*.png',
+        'data/tno/*.md', 'data/tno/*/*.png',
         'evaluation/page/*.html', 'evaluation/page/*.css', 'evaluation/page/*.js']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
@@ -67,6 +67,8 @@ setup(
         ],
         'test': [
             'pytest', 'hypothesis',
+            'pytest-xdist',        # tests without ROS on all cores
+            'tabulate',            # tables of the benchmarks
             'colcon-common-extensions',
             'setuptools<80',       # colcon cannot build with the releases after it
             'tifffile',            # TIFF of every kind, written to be read

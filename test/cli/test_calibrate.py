@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from uaafusion_ros.cli.main import main
-from uaafusion_ros.demo.source import STILLS
+from uaafusion_ros.harness.pictures import STILLS
 from uaafusion_ros.evaluation.bags import BagWriter
 from uaafusion_ros.imaging.registration import load
 from uaafusion_ros.imaging.registration.homography_file import read
@@ -118,6 +118,7 @@ def refusal(capsys, *arguments):
     return captured[0]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_done_is_said_in_a_line(folder, capsys):
     out = folder / 'r.yaml'
     assert 'no view shows a whole checkerboard of 9x6' in refusal(

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip('onnx')
 
 from uaafusion_ros.cli.main import main  # noqa: E402
-from uaafusion_ros.demo.source import STILLS  # noqa: E402
+from uaafusion_ros.harness.pictures import STILLS  # noqa: E402
 from uaafusion_ros.evaluation.explanation_sheet import diverging  # noqa: E402
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from uaafusion_ros.cli.main import main
-from uaafusion_ros.demo.source import STILLS
+from uaafusion_ros.harness.pictures import STILLS
 from uaafusion_ros.errors import EncodingError
 from uaafusion_ros.imaging.files import read_thermal
 
@@ -47,6 +47,7 @@ def errors(capsys):
     return [line for line in lines if line.strip() and not line.startswith('fusing:')]
 
 
+@pytest.mark.slow
 def test_the_shipped_pairs_are_fused_at_their_own_size(tmp_path, capsys):
     assert main(['fuse', '--rgb', str(STILLS / 'rgb'), '--thermal', str(STILLS / 'thermal'),
                  '--out', str(tmp_path / 'out')]) == 0
@@ -103,6 +104,7 @@ def test_all_suffixes_and_16_bits_are_taken(folders):
     assert np.corrcoef(of_16.ravel(), of_8.ravel())[0, 1] > 0.95
 
 
+@pytest.mark.slow
 def test_a_pair_is_fused_the_same_whatever_came_before(folders):
     thermal = read(folders / 'thermal' / '11.png').astype(np.uint16)
     cv2.imwrite(str(folders / 'thermal' / '11.png'), 7000 + thermal * 9)

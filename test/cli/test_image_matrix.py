@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from uaafusion_ros.cli.main import main
-from uaafusion_ros.engine import backend
+from uaafusion_ros.engine import loading
 from uaafusion_ros.engine import models
-from uaafusion_ros.engine.backend import EngineOutput
+from uaafusion_ros.engine.contract import EngineOutput
 from uaafusion_ros.errors import ModelFileError
 from uaafusion_ros.evaluation.bags import read_images
 from uaafusion_ros.imaging.files import read_label
@@ -71,7 +71,7 @@ def judge(taken, code, text, role):
 
 @pytest.mark.parametrize('role, kind', CAMERAS)
 def test_fuse(folder, role, kind, capsys, monkeypatch):
-    monkeypatch.setattr(backend, 'load_backend', lambda **_: MirrorBackend())
+    monkeypatch.setattr(loading, 'load_backend', lambda **_: MirrorBackend())
     code = main(['fuse', '--rgb', str(folder / 'rgb'), '--thermal', str(folder / 'thermal'),
                  '--out', str(folder / 'out')])
     judge(KINDS[role, kind][1], code, said(capsys), role)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from uaafusion_ros.cli.main import main
-from uaafusion_ros.demo.source import STILLS
-from uaafusion_ros.engine import backend
+from uaafusion_ros.harness.pictures import STILLS
+from uaafusion_ros.engine import loading
 from uaafusion_ros.engine import models
 from uaafusion_ros.evaluation.bag_source import BagSource
 
@@ -30,7 +30,7 @@ def no_work(monkeypatch):
     def begun(*_, **__):
         pytest.fail('the work began')
 
-    for room, name in ((backend, 'load_backend'), (models, 'load'), (models, 'shipped')):
+    for room, name in ((loading, 'load_backend'), (models, 'load'), (models, 'shipped')):
         monkeypatch.setattr(room, name, begun)
 
 
@@ -181,7 +181,7 @@ def test_a_full_disk_leaves_no_half_picture(folder, capsys, monkeypatch):
         def close(self):
             pass
 
-    monkeypatch.setattr(backend, 'load_backend', lambda **_: Mirror())
+    monkeypatch.setattr(loading, 'load_backend', lambda **_: Mirror())
     monkeypatch.setattr(pathlib.Path, 'write_bytes', full)
     assert main(['fuse', '--rgb', str(folder / 'rgb'), '--thermal', str(folder / 'thermal'),
                  '--out', str(folder / 'out')]) == 2

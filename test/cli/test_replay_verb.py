@@ -16,8 +16,8 @@ from rosbags.typesys import get_typestore
 from rosbags.typesys import Stores
 
 from uaafusion_ros.cli.main import main
-from uaafusion_ros.demo.source import STILLS
 from uaafusion_ros.evaluation.bags import BagWriter
+from uaafusion_ros.harness.pictures import STILLS
 
 START_NS, PERIOD_NS = 1_700_000_000_000_000_000, 100_000_000
 

@@ -13,7 +13,7 @@ from uaafusion_ros.engine.loading import PROCESSOR
 from uaafusion_ros.errors import EngineError
 from uaafusion_ros.imaging.buffers import message_data
 
-TNO = Path(uaafusion_ros.__file__).parent / 'demo' / 'tno'
+TNO = Path(uaafusion_ros.__file__).parent / 'data' / 'tno'
 
 
 def pair(stem='16'):

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from uaafusion_ros.demo.source import STILLS
+from uaafusion_ros.harness.pictures import STILLS
 from uaafusion_ros.imaging.thermal_checks import camera_of
 from uaafusion_ros.imaging.thermal_checks import examine
 from uaafusion_ros.imaging.thermal_checks import is_coloured

@@ -66,11 +66,10 @@ def backend(monkeypatch):
 
 
 @pytest.fixture
-def node(backend, monkeypatch):
+def node(backend):
     """Return a configured node on a context of its own, heard by nobody."""
-    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     context = Context()
-    rclpy.init(context=context, domain_id=9)
+    rclpy.init(context=context)
     node = fusion_node.FusionNode(context=context)
     assert node.trigger_configure() == OK
     yield node

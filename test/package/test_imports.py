@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 ROS = {'rclpy', 'sensor_msgs', 'message_filters', 'cv_bridge'}
 RUNTIMES = {'onnxruntime', 'openvino', 'tensorrt', 'tensorrt_rtx'}
 OURS = {f'uaafusion_ros.{room}' for room in (
-    'imaging', 'stream', 'engine', 'network', 'evaluation', 'nodes', 'cli', 'demo', 'pipeline')}
+    'imaging', 'stream', 'engine', 'network', 'evaluation', 'nodes', 'cli', 'demo', 'harness', 'pipeline')}
 
 # Part: what must not be loaded after it was imported.
 FORBIDDEN = {
@@ -41,12 +41,16 @@ FORBIDDEN = {
         'uaafusion_ros.stream'} | ROS | RUNTIMES | {'torch', 'train'},
     'uaafusion_ros.network.model': OURS - {'uaafusion_ros.network'} | ROS | RUNTIMES | {
         'cv2', 'train', 'onnx'},
+    'uaafusion_ros.harness.processes': OURS - {'uaafusion_ros.harness'} | ROS | RUNTIMES | {
+        'numpy', 'torch', 'cv2', 'train'},
+    'uaafusion_ros.harness.live_replay': {'uaafusion_ros.demo', 'torch', 'train'},
     'uaafusion_ros.nodes.parameters': RUNTIMES | {'torch', 'train'},
     'uaafusion_ros.cli.main': ROS | RUNTIMES | {'torch', 'cv2', 'rosbags', 'ray', 'train'},
     'train.__main__': ROS | {'tensorrt', 'uaafusion_ros.nodes'},
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('part', FORBIDDEN)
 def test_part_loads_nothing_that_it_must_not(part):
     """A part that starts to import another room or a heavy package fails here by name."""

@@ -19,7 +19,6 @@ from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.parameter import parameter_dict_from_yaml_file  # noqa: E402
 
-from uaafusion_ros.demo.processes import free_domain  # noqa: E402
 from uaafusion_ros.engine.contract import Backend  # noqa: E402
 from uaafusion_ros.engine.contract import ModelSpec  # noqa: E402
 from uaafusion_ros.nodes import fusion_node  # noqa: E402
@@ -59,10 +58,9 @@ class MirrorBackend(Backend):
 @pytest.fixture
 def node(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Return an unconfigured node on a context of its own."""
-    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     monkeypatch.setattr(fusion_node, 'make_backend', lambda settings: MirrorBackend())
     context = Context()
-    rclpy.init(context=context, domain_id=free_domain())
+    rclpy.init(context=context)
     node = fusion_node.FusionNode(context=context)
     yield node
     assert node.close(5.0)

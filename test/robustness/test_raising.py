@@ -17,7 +17,6 @@ from rclpy.context import Context  # noqa: E402
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.serialization import serialize_message  # noqa: E402
 
-from uaafusion_ros.demo.processes import free_domain  # noqa: E402
 from uaafusion_ros.engine.contract import Backend  # noqa: E402
 from uaafusion_ros.engine.contract import ModelSpec  # noqa: E402
 from uaafusion_ros.errors import EngineError  # noqa: E402
@@ -70,10 +69,9 @@ def backend() -> FaultyBackend:
 @pytest.fixture
 def node(backend: FaultyBackend, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Return an active node whose fused image is always wanted, and heard by `node.sent`."""
-    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     monkeypatch.setattr(fusion_node, 'make_backend', lambda settings: backend)
     context = Context()
-    rclpy.init(context=context, domain_id=free_domain())
+    rclpy.init(context=context)
     node = fusion_node.FusionNode(context=context)
     assert node.trigger_configure() == OK and node.trigger_activate() == OK
     node.sent = []

@@ -6,8 +6,7 @@ from threading import Event
 from threading import Thread
 import time
 
-from camera_process import scene
-from harness import until
+from robot import until
 import numpy as np
 import pytest
 from rclpy.qos import DurabilityPolicy
@@ -15,6 +14,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
+from uaafusion_ros.harness.pictures import scene
 from uaafusion_ros.nodes.messages import image_from_array
 from uaafusion_ros.nodes.messages import ns_from_stamp
 

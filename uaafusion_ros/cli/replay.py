@@ -80,7 +80,7 @@ def replay_one(bag: Path, options: Namespace) -> int:
             label_topic=options.label_topic, every=options.every, limit=options.limit,
             metrics_every=options.metrics_every, force_roles=options.force_roles)
         if options.live:
-            from uaafusion_ros.demo.live import record_live
+            from uaafusion_ros.harness.live_replay import record_live
             asked = replace(asked, recorded=record_live(bag, options.out, asked, options.rate))
         metrics = replay(bag, options.out, asked)
     except (UaafusionError, OSError) as error:

@@ -44,6 +44,7 @@ def test_the_shipped_graph_builds(rtx, preset, precision, capability):
     assert len(engine) > 0.9 * len(data) / (2 if precision == 'fp16' else 1)
 
 
+@pytest.mark.slow
 def test_the_middle_precision_builds_and_progress_grows_to_nearly_all(rtx, fast):
     pytest.importorskip('onnx')
     told = []

@@ -151,6 +151,7 @@ def test_noise_gives_a_registration_error(data):
     check(data)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(FILES)
 def test_half_right_files_give_a_registration_error(content):
@@ -165,6 +166,7 @@ def test_a_damaged_file_gives_a_registration_error(place, inserted, removed):
     check(data[:place] + inserted + data[place + removed:])
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.floats(-2e3, 2e3) | st.sampled_from([0.0, 1.0, -1.0, 1e-6]), min_size=9,
                 max_size=9))

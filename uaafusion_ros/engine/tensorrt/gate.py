@@ -84,7 +84,7 @@ def samples(height: int, width: int) -> list[Sample]:
     The scenes are the package's own (TNO Image Fusion Dataset). Raises EngineError when they
     are not installed.
     """
-    folder = Path(uaafusion_ros.__file__).parent / 'demo' / 'tno'
+    folder = Path(uaafusion_ros.__file__).parent / 'data' / 'tno'
     found = []
     for path in sorted((folder / 'rgb').glob('*.png')):
         rgb = cv2.imread(str(path), cv2.IMREAD_COLOR)

@@ -97,7 +97,7 @@ class BagFlow:
             if not any(stamps):
                 return (f'every {camera} stamp is zero: let its driver fill header.stamp, or '
                         'stamp the images as they arrive and record again')
-        slop_ns = self._values['sync.slop_ms'] * 1e6
+        slop_ns = self._settings.sync.slop_ms * 1e6
         thermal, rgb = self._stamps['thermal'], self._stamps['rgb']
         if min(thermal) > max(rgb) + slop_ns or min(rgb) > max(thermal) + slop_ns:
             apart = (min(thermal) - min(rgb)) / 1e9

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-import sys
-
 import numpy as np
 import pytest
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / 'benchmarks'))
-
-import soak_verdict as verdicts  # noqa: E402
+from uaafusion_ros.harness import verdicts
 
 CYCLE_S = 30.0
 RANDOM = np.random.default_rng(2)

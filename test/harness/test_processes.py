@@ -1,28 +1,28 @@
-"""Children of the demo: their events are heard, and none outlives it."""
+"""Child processes: their events are heard, and none outlives it."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-import random
-import socket
 import sys
 import time
 
 import pytest
 
-from uaafusion_ros.demo import processes
-from uaafusion_ros.demo.processes import check_ros
-from uaafusion_ros.demo.processes import free_domain
-from uaafusion_ros.demo.processes import Process
-from uaafusion_ros.demo.processes import ros_environment
 from uaafusion_ros.errors import DependencyError
+from uaafusion_ros.errors import EngineError
+from uaafusion_ros.harness.camera import processor_s
+from uaafusion_ros.harness.processes import check_alive
+from uaafusion_ros.harness.processes import check_ros
+from uaafusion_ros.harness.processes import held
+from uaafusion_ros.harness.processes import Process
+from uaafusion_ros.harness.processes import ros_environment
 
 
 def start(tmp_path, code):
     (tmp_path / 'child_module.py').write_text(code)
     environment = {**os.environ, 'PYTHONPATH': str(tmp_path), 'PYTHONUNBUFFERED': '1'}
-    return Process('child_module', [], environment, tmp_path / 'log.txt')
+    return Process(['-m', 'child_module'], environment, tmp_path / 'log.txt')
 
 
 def wait_for_event(process):
@@ -54,14 +54,12 @@ def test_a_child_is_interrupted_first(tmp_path):
         assert process.events() == [{'interrupted': 1}]
 
 
-def test_a_deaf_child_is_killed_after_the_grace_period(tmp_path, monkeypatch):
-    monkeypatch.setattr(processes, '_GRACE_S', 0.3)
+def test_a_deaf_child_is_killed_after_the_grace_period(tmp_path):
     code = ('import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n'
             'print(\'{"up": 1}\')\ntime.sleep(60)\n')
-    with pytest.raises(RuntimeError, match='of the test'), start(tmp_path, code) as process:
-        wait_for_event(process)
-        raise RuntimeError('of the test')
-    assert process.exit_code == -9
+    process = start(tmp_path, code)
+    wait_for_event(process)
+    assert process.stop(grace_s=0.3) == -9
 
 
 def test_processes_share_a_domain_of_their_own(tmp_path, monkeypatch):
@@ -81,11 +79,40 @@ def test_missing_ros_is_said_in_one_line(tmp_path):
     assert '\n' not in str(error.value) and sys.executable in str(error.value)
 
 
-def test_a_domain_in_use_is_not_taken(monkeypatch):
-    """The participant that another program would have is a bound port here."""
-    monkeypatch.setattr(random, 'shuffle', lambda domains: None)
-    first = free_domain()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        other.bind(('', 7410 + 250 * first))
-        assert free_domain() > first
-    assert free_domain() == first
+def test_a_line_is_asked_and_answered(tmp_path):
+    code = ('import json, sys\nprint(\'{"up": 1}\')\nfor line in sys.stdin:\n'
+            '    print(json.dumps({"got": line.strip()}))\n')
+    with start(tmp_path, code) as process:
+        assert process.ask('one', 'got') == 'one'
+        assert process.ask('two', 'got') == 'two'
+
+
+def test_without_a_log_the_lines_hold_both_streams(tmp_path):
+    (tmp_path / 'talker.py').write_text(
+        'import sys\nprint("out", flush=True)\nprint("wrong", file=sys.stderr)\n')
+    with Process([str(tmp_path / 'talker.py')]) as process:
+        assert process.wait(20) == 0
+    assert process.lines == ['out', 'wrong'] and process.last_words() == 'wrong'
+    assert process.name == 'talker'
+    with pytest.raises(EngineError, match='talker ended with code 0 .wrong.'):
+        check_alive([process])
+
+
+def test_what_a_process_holds_is_read():
+    before = held(os.getpid())
+    with open(os.devnull):
+        block = bytearray(64 << 20)
+        block[::4096] = b'x' * len(block[::4096])
+        now = held(os.getpid())
+    assert now['descriptors'] == before['descriptors'] + 1
+    assert now['private'] - before['private'] > 60 << 10 and now['peak'] >= now['private']
+    assert now['threads'] >= 1
+
+
+def test_the_processor_time_of_another_process_is_read(tmp_path):
+    (tmp_path / 'busy.py').write_text('while True: pass')
+    with Process([str(tmp_path / 'busy.py')]) as process:
+        before, deadline = processor_s(process.pid), time.monotonic() + 20
+        while processor_s(process.pid) - before < 0.05 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert processor_s(process.pid) - before >= 0.05

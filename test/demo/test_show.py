@@ -1,33 +1,16 @@
-"""The shipped stills and the bag that is made of them."""
+"""The bag that the demo makes of the shipped stills."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from uaafusion_ros.demo.scene import OUTPUT_SIZE
-from uaafusion_ros.demo.source import load_stills
-from uaafusion_ros.demo.source import write_bag
-from uaafusion_ros.demo.topics import RGB_TOPIC
-from uaafusion_ros.demo.topics import THERMAL_TOPIC
-from uaafusion_ros.errors import DatasetError
+from uaafusion_ros.harness.pictures import OUTPUT_SIZE
+from uaafusion_ros.harness.pictures import load_stills
+from uaafusion_ros.demo.show import write_bag
+from uaafusion_ros.harness.topics import RGB_TOPIC
+from uaafusion_ros.harness.topics import THERMAL_TOPIC
 from uaafusion_ros.evaluation.bags import list_topics
 from uaafusion_ros.evaluation.bags import read_images
-
-
-def test_six_registered_pairs_ship():
-    stills = load_stills()
-    assert [still.name for still in stills] == ['02', '07', '11', '16', '20', '24']
-    for still in stills:
-        assert still.thermal.shape == still.rgb.shape
-        assert (still.thermal != still.rgb).any()
-
-
-def test_a_still_without_partner_is_named(tmp_path):
-    (tmp_path / 'rgb').mkdir()
-    (tmp_path / 'rgb' / 'a.png').write_bytes(b'')
-    with pytest.raises(DatasetError, match=r"rgb \['a'\], thermal \[\]"):
-        load_stills(tmp_path)
 
 
 def test_the_bag_holds_every_shot_of_both_cameras(tmp_path):

@@ -1,5 +1,5 @@
 """
-What a soak's measurements allow to say: a slope, a drift, constancy; each with its certainty.
+What the measurements of a soak test prove: a slope, a drift, constancy; each with its certainty.
 
 Memory of a process that handles faults rises and falls with them. The same faults come in each
 cycle, so that the lowest value of each cycle is what the process holds for good; the slope is

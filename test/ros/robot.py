@@ -7,8 +7,6 @@ from collections.abc import Callable
 import json
 from pathlib import Path
 import signal
-import subprocess
-import sys
 from threading import Thread
 import time
 from typing import Any
@@ -25,6 +23,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image
 
+from uaafusion_ros.harness.processes import Process
 from uaafusion_ros.nodes.diagnostics import read
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,27 +74,12 @@ class Pauses:
         self._thread.join(5.0)
 
 
-class Process:
-    """A child process whose output is read while it runs."""
-
-    def __init__(self, *command: str) -> None:
-        self.lines: list[str] = []
-        self._child = subprocess.Popen(
-            [sys.executable, *command], cwd=ROOT, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self._reader = Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        for line in self._child.stdout:
-            self.lines.append(line.rstrip())
-
-    @property
-    def pid(self) -> int:
-        return self._child.pid
+class Child(Process):
+    """A child process whose output is kept, to be asked what it said."""
 
     def alive(self) -> bool:
-        return self._child.poll() is None
+        """Return whether it runs."""
+        return self.exit_code is None
 
     def said(self, text: str) -> list[str]:
         """Return the lines so far that contain `text`."""
@@ -108,33 +92,14 @@ class Process:
         assert found, f'{text!r} was not said; the output is:\n' + '\n'.join(self.lines)
         return found[0]
 
-    def interrupt(self, number: int = signal.SIGINT) -> None:
-        """Send a signal, if there is still a process to hear it."""
-        if self.alive():
-            self._child.send_signal(number)
-
-    def stop(self, number: int = signal.SIGINT, timeout_s: float = 10.0) -> int:
+    def stop(self, number: int = signal.SIGINT, grace_s: float = 10.0) -> int:
         """Send a signal and return the exit code."""
-        self.interrupt(number)
-        try:
-            return self._child.wait(timeout_s)
-        finally:
-            self.end(0.0)
-
-    def end(self, timeout_s: float = 5.0) -> None:
-        """Wait for the end of the process, and kill it when that does not come."""
-        try:
-            self._child.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
-        self._reader.join(5.0)
+        return super().stop(number, grace_s)
 
     def result(self, timeout_s: float = 60.0) -> dict[str, Any]:
-        """Wait for the end and return the last line as JSON."""
-        assert self._child.wait(timeout_s) == 0, '\n'.join(self.lines)
-        self._reader.join(5.0)
-        return json.loads(self.lines[-1])
+        """Wait for the end and return the last event."""
+        assert self.wait(timeout_s) == 0, '\n'.join(self.lines)
+        return self.events()[-1]
 
 
 class Listener:
@@ -229,22 +194,23 @@ class Robot:
 
     def __init__(self, domain: int) -> None:
         self.listener = Listener(domain)
-        self._started: list[Process] = []
+        self._started: list[Child] = []
 
-    def _start(self, *command: str) -> Process:
-        self._started.append(Process(*command))
+    def start(self, *arguments: Any) -> Child:
+        """Start Python with these arguments."""
+        self._started.append(Child([str(each) for each in arguments]))
         return self._started[-1]
 
-    def fusion_node(self, *ros_args: str, namespace: str = '/', **values: Any) -> Process:
+    def fusion_node(self, *ros_args: str, namespace: str = '/', **values: Any) -> Child:
         """Start the node; `__` in a parameter's name stands for its dot."""
         given = {'diagnostics.period_s': 0.2, 'engine.warmup_size': [160, 120],
                  **{name.replace('__', '.'): value for name, value in values.items()}}
-        return self._start(
+        return self.start(
             '-m', 'uaafusion_ros.nodes.fusion_node', '--ros-args', '-r', f'__ns:={namespace}',
             *(part for name, value in given.items()
               for part in ('-p', f'{name}:={json.dumps(value)}')), *ros_args)
 
-    def active(self, **values: Any) -> Process:
+    def active(self, **values: Any) -> Child:
         """Start the node and wait until it is active."""
         node = self.fusion_node(**values)
         name = values.get('namespace', '/').rstrip('/') + '/fusion_node'
@@ -253,14 +219,14 @@ class Robot:
         assert self.listener.values(name).get('state') == 'active', '\n'.join(node.lines)
         return node
 
-    def camera(self, *arguments: str) -> Process:
-        """Start a process that publishes a camera pair."""
-        return self._start(str(ROOT / 'test/ros/camera_process.py'), *arguments)
+    def camera(self, *arguments: Any) -> Child:
+        """Start a process that publishes a camera pair, see `uaafusion_ros.harness.camera`."""
+        return self.start('-m', 'uaafusion_ros.harness.camera', *arguments)
 
     def close(self) -> None:
         # Asked first, because a killed process leaves its shared memory behind.
         for process in self._started:
-            process.interrupt()
+            process.send_signal(signal.SIGINT)
         for process in self._started:
-            process.end()
+            process.stop(grace_s=5.0)
         self.listener.close()

@@ -9,11 +9,10 @@ import time
 import numpy as np
 import pytest
 
-from uaafusion_ros.demo.processes import free_domain
-from uaafusion_ros.demo.processes import Process
-from uaafusion_ros.demo.processes import ros_environment
-from uaafusion_ros.demo.topics import FUSED_TOPIC
-from uaafusion_ros.demo.topics import MASK_TOPIC
+from uaafusion_ros.harness.processes import Process
+from uaafusion_ros.harness.processes import ros_environment
+from uaafusion_ros.harness.topics import FUSED_TOPIC
+from uaafusion_ros.harness.topics import MASK_TOPIC
 from uaafusion_ros.evaluation.bags import BagWriter
 from uaafusion_ros.evaluation.bags import read_messages
 from uaafusion_ros.evaluation.bags import RELIABLE_QOS
@@ -27,8 +26,8 @@ PROFILE = Path(__file__).parents[2] / 'config' / 'fastdds.xml'
 
 
 @pytest.fixture
-def environment(tmp_path):
-    return ros_environment(free_domain(), PROFILE, tmp_path)
+def environment(domain, tmp_path):
+    return ros_environment(domain, PROFILE, tmp_path)
 
 
 @pytest.fixture
@@ -45,8 +44,14 @@ def bag(tmp_path):
 
 
 def play(bag, environment, tmp_path, *arguments):
+    return Process(['-m', 'uaafusion_ros.harness.player', str(bag), *arguments], environment,
+                   tmp_path / 'player.txt')
+
+
+def record(environment, tmp_path):
     return Process(
-        'uaafusion_ros.demo.player', [str(bag), *arguments], environment, tmp_path / 'player.txt')
+        ['-m', 'uaafusion_ros.harness.recorder', '--bag', str(tmp_path / 'out'), '--topics',
+         FUSED_TOPIC, MASK_TOPIC], environment, tmp_path / 'recorder.txt')
 
 
 def wait(process):
@@ -57,9 +62,7 @@ def wait(process):
 
 
 def test_every_byte_and_stamp_arrives_at_the_rate_asked_for(bag, environment, tmp_path):
-    recorder = Process(
-        'uaafusion_ros.demo.recorder', [str(tmp_path / 'out')], environment,
-        tmp_path / 'recorder.txt')
+    recorder = record(environment, tmp_path)
     with recorder, play(
             bag, environment, tmp_path, '--rate', '20', '--log', str(tmp_path / 'sent.json')
     ) as player:
@@ -71,12 +74,12 @@ def test_every_byte_and_stamp_arrives_at_the_rate_asked_for(bag, environment, tm
         # The first four bytes are the transport's own, not the message's.
         assert [m.data[4:] for m in recorded if m.topic == topic] == [
             m.data[4:] for m in played if m.topic == topic]
-    fused = [event for event in recorder.events() if 'fused' in event]
-    assert [event['fused'] for event in fused] == [
+    fused = [event for event in recorder.events() if event.get('image') == FUSED_TOPIC]
+    assert [event['stamp'] for event in fused] == [
         START_NS + number * 500_000_000 for number in range(COUNT)]
     sent = {stamp: at for topic, stamp, at in json.loads((tmp_path / 'sent.json').read_text())
             if topic == FUSED_TOPIC}
-    assert all(0 < event['arrived'] - sent[event['fused']] < 1e9 for event in fused)
+    assert all(0 < event['arrived'] - sent[event['stamp']] < 1e9 for event in fused)
     times = sorted(sent.values())
     assert (times[-1] - times[0]) * 1e-9 == pytest.approx((COUNT - 1) / 20, abs=0.2)
 
@@ -98,11 +101,9 @@ def test_a_truncated_bag_ends_in_one_line(bag, environment, tmp_path):
 
 
 def test_an_interrupted_recorder_leaves_a_whole_bag(bag, environment, tmp_path):
-    recorder = Process(
-        'uaafusion_ros.demo.recorder', [str(tmp_path / 'out')], environment,
-        tmp_path / 'recorder.txt')
+    recorder = record(environment, tmp_path)
     with recorder, play(bag, environment, tmp_path, '--rate', '5') as player:
-        while not any('fused' in event for event in recorder.events()):
+        while not any('image' in event for event in recorder.events()):
             assert player.exit_code is None
             time.sleep(0.02)
         assert recorder.stop() == 0

@@ -1,17 +1,21 @@
-"""The panned window: inside the image, the same for both cameras, smooth, one output size."""
+"""What simulated cameras show: a window that glides over stills, images that tell their age."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from uaafusion_ros.demo.scene import frames
-from uaafusion_ros.demo.scene import look
-from uaafusion_ros.demo.scene import OUTPUT_SIZE
-from uaafusion_ros.demo.scene import pan
-from uaafusion_ros.demo.scene import StillPair
-from uaafusion_ros.demo.scene import Window
 from uaafusion_ros.errors import DatasetError
+from uaafusion_ros.harness.pictures import frames
+from uaafusion_ros.harness.pictures import hot_slot
+from uaafusion_ros.harness.pictures import image_pairs
+from uaafusion_ros.harness.pictures import load_stills
+from uaafusion_ros.harness.pictures import look
+from uaafusion_ros.harness.pictures import OUTPUT_SIZE
+from uaafusion_ros.harness.pictures import pan
+from uaafusion_ros.harness.pictures import SLOTS
+from uaafusion_ros.harness.pictures import StillPair
+from uaafusion_ros.harness.pictures import Window
 
 SIZES = [(768, 576), (256, 256), (620, 450), (360, 270), (472, 371), (100, 900)]
 
@@ -73,3 +77,35 @@ def test_a_pair_of_two_sizes_is_refused():
     still = StillPair('02', np.zeros((10, 20), np.uint8), np.zeros((20, 10), np.uint8))
     with pytest.raises(DatasetError, match='02.*20x10.*10x20'):
         next(frames(still, 1))
+
+
+def test_six_registered_pairs_ship():
+    stills = load_stills()
+    assert [still.name for still in stills] == ['02', '07', '11', '16', '20', '24']
+    for still in stills:
+        assert still.thermal.shape == still.rgb.shape
+        assert (still.thermal != still.rgb).any()
+
+
+def test_a_still_without_partner_is_named(tmp_path):
+    (tmp_path / 'rgb').mkdir()
+    (tmp_path / 'rgb' / 'a.png').write_bytes(b'')
+    with pytest.raises(DatasetError, match=r"rgb \['a'\], thermal \[\]"):
+        load_stills(tmp_path)
+
+
+@pytest.mark.parametrize('kind', ['scene', 'blocks', 'stills'])
+def test_images_of_one_size_that_differ_from_those_before(kind):
+    pairs = image_pairs(kind, 64, 48)
+    assert {(heat.shape, rgb.shape, heat.dtype, rgb.dtype) for heat, rgb in pairs} == {
+        ((48, 64), (48, 64, 3), np.dtype(np.uint8), np.dtype(np.uint8))}
+    for (heat, rgb), (next_heat, next_rgb) in zip(pairs, pairs[1:] + pairs[:1]):
+        assert (heat != next_heat).any() and (rgb != next_rgb).any()
+
+
+def test_the_age_of_a_hot_block_is_read():
+    pairs = image_pairs('blocks', 64, 48)
+    assert len(pairs) == SLOTS
+    fused = [np.maximum(rgb, heat[..., None]) for heat, rgb in pairs]
+    assert [hot_slot(image) for image in fused] == list(range(SLOTS))
+    assert hot_slot(pairs[0][1]) is None
