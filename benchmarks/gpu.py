@@ -16,12 +16,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 import json
-import math
 from pathlib import Path
 import platform
 import sys
@@ -30,95 +28,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
 
-from uaafusion_ros.engine.torch_session import deployed
-from uaafusion_ros.engine.torch_session import make_network
-from uaafusion_ros.engine.torch_session import TorchSession
+from uaafusion_ros.engine.torch_backend import deployed
+from uaafusion_ros.engine.torch_backend import make_network
+from uaafusion_ros.engine.torch_backend import TorchSession
+from uaafusion_ros.harness.measures import spread
+from uaafusion_ros.harness.roofline import Cost
+from uaafusion_ros.harness.roofline import count
 from uaafusion_ros.network.presets import preset
 
 # Preset and the precisions it runs in.
 TORCH = (('fast', 'bf16'), ('fast', 'fp32'), ('paper', 'fp32'))
 WARM_UP = 20
-_HEAVY = ('convolution', 'convolution_backward', 'mm', 'addmm', 'bmm')
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One convolution or matrix product: its operations (2 per multiply-add) and its bytes."""
-
-    flops: int
-    bytes: int
-
-
-@dataclass(frozen=True)
-class Cost:
-    """
-    What one pair costs at least.
-
-    flops: of all convolutions and products. bytes: what these read and write, each tensor once
-    per operation. weights_bytes: parameters alone.
-    """
-
-    operations: tuple[Operation, ...]
-    weights_bytes: int
-
-    @property
-    def flops(self) -> int:
-        """Operations in all."""
-        return sum(operation.flops for operation in self.operations)
-
-    @property
-    def bytes(self) -> int:
-        """Bytes in all."""
-        return sum(operation.bytes for operation in self.operations)
-
-    def seconds(self, flops_per_s: float, bytes_per_s: float) -> float:
-        """Return the least time: each operation is bound by its arithmetic or its bytes."""
-        return sum(max(operation.flops / flops_per_s, operation.bytes / bytes_per_s)
-                   for operation in self.operations)
-
-
-class _Counter(TorchDispatchMode):
-    def __init__(self) -> None:
-        super().__init__()
-        self.operations: list[Operation] = []
-
-    def __torch_dispatch__(self, function: Any, types: Any, args: tuple = (),
-                           kwargs: dict | None = None) -> Any:
-        if function._overloadpacket.__name__ not in _HEAVY:
-            return function(*args, **(kwargs or {}))
-        with FlopCounterMode(display=False) as counter:
-            result = function(*args, **(kwargs or {}))
-        outputs = result if isinstance(result, (tuple, list)) else (result,)
-        tensors = [item for item in (*args, *outputs) if isinstance(item, Tensor)]
-        self.operations.append(Operation(
-            counter.get_total_flops(), sum(t.numel() * t.element_size() for t in tensors)))
-        return result
-
-
-def count(run: Callable[[], Any], weights: list[Tensor]) -> Cost:
-    """Count what `run` computes with convolutions and matrix products, derivatives included."""
-    with _Counter() as counter:
-        run()
-    return Cost(tuple(counter.operations), sum(w.numel() * w.element_size() for w in weights))
-
-
-def summary(seconds: list[float]) -> dict[str, float]:
-    """Return milliseconds of single pairs: p50, p99 (nearest rank), mean, and their number."""
-    ordered = sorted(value * 1e3 for value in seconds)
-
-    def rank(share: float) -> float:
-        return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
-
-    return {'p50_ms': rank(0.5), 'p99_ms': rank(0.99), 'mean_ms': sum(ordered) / len(ordered),
-            'pairs': len(ordered)}
 
 
 def measure(run: Callable[[], Any], limit_s: float) -> dict[str, float]:
-    """Time single calls for `limit_s` seconds, at least three."""
+    """Time single calls for `limit_s` seconds, at least three; milliseconds."""
     for _ in range(WARM_UP):
         before = time.perf_counter()
         run()
@@ -129,8 +54,8 @@ def measure(run: Callable[[], Any], limit_s: float) -> dict[str, float]:
     while time.perf_counter() - began < limit_s or len(taken) < 3:
         before = time.perf_counter()
         run()
-        taken.append(time.perf_counter() - before)
-    return summary(taken)
+        taken.append((time.perf_counter() - before) * 1e3)
+    return {**{f'{name}_ms': value for name, value in spread(taken).items()}, 'pairs': len(taken)}
 
 
 def pair(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -145,28 +70,29 @@ def pair(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 def peak_rates(device: torch.device) -> dict[str, float]:
     """Return measured operations per second by precision, and bytes per second of a copy."""
-    rates = {}
-    size = 8192
+    real = device.type == 'cuda'
+
+    def best(run: Callable[[], Any]) -> float:
+        taken = []
+        for _ in range(10):
+            before = time.perf_counter()
+            run()
+            if real:
+                torch.cuda.synchronize(device)
+            taken.append(time.perf_counter() - before)
+        return min(taken)
+
+    rates, size = {}, 8192 if real else 256
     for name, dtype, tf32 in (('bf16', torch.bfloat16, False), ('fp16', torch.float16, False),
                               ('fp32', torch.float32, True)):
         torch.backends.cuda.matmul.allow_tf32 = tf32  # as cuDNN's convolutions may
         a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-        rates[name] = 2 * size ** 3 / _best(lambda: a @ b, device)
-    source = torch.zeros(1 << 30, dtype=torch.uint8, device=device)
+        best(lambda: None)  # what is under way ends
+        rates[name] = 2 * size ** 3 / best(lambda: a @ b)
+    source = torch.zeros(1 << 30 if real else 1 << 20, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
-    rates['bytes'] = 2 * source.numel() / _best(lambda: target.copy_(source), device)
+    rates['bytes'] = 2 * source.numel() / best(lambda: target.copy_(source))
     return rates
-
-
-def _best(run: Callable[[], Any], device: torch.device) -> float:
-    best = math.inf
-    for _ in range(10):
-        torch.cuda.synchronize(device)
-        before = time.perf_counter()
-        run()
-        torch.cuda.synchronize(device)
-        best = min(best, time.perf_counter() - before)
-    return best
 
 
 def time_torch(name: str, precision: str, images: tuple[np.ndarray, np.ndarray],
@@ -196,13 +122,14 @@ def time_tensorrt(flavour: str, images: tuple[np.ndarray, np.ndarray], precision
     cudas = import_module('uaafusion_ros.engine.tensorrt.cuda')
     runtime = import_module('uaafusion_ros.engine.tensorrt.runtime')
     api = import_module('uaafusion_ros.engine.tensorrt.api').load(flavour)
+    cuda = cudas.Cuda(cudas.load())
     model = Path(__file__).resolve().parents[1] / 'models' / 'uaafusion_fast.onnx'
     size = images[1].shape
     before = time.perf_counter()
     plan = builder.build(api, model.read_bytes(), builder.BuildOptions(
-        builder.Sizes.fixed(*size), precision))
+        size, builder.Precision(precision))).engine
     built = time.perf_counter() - before
-    session = runtime.Session(api, cudas.Cuda(cudas.load()), plan, *size)
+    session = runtime.Session(api, cuda, plan, *size)
     try:
         return {**measure(lambda: session.run(*images), limit_s), 'no_graph': session.no_graph,
                 'build_s': built, 'engine_mbytes': len(plan) / 1e6, 'version': api.name}
@@ -210,22 +137,40 @@ def time_tensorrt(flavour: str, images: tuple[np.ndarray, np.ndarray], precision
         session.close()
 
 
-def tried(run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return what `run` returns, or why it did not, so that one runtime cannot cost the others."""
-    try:
-        return run()
-    except Exception as error:
-        return {'error': f'{type(error).__name__}: {error}'}
-
-
 def machine(device: torch.device) -> dict[str, Any]:
     """Return what a figure depends on."""
-    facts = torch.cuda.get_device_properties(device)
-    return {'gpu': facts.name, 'capability': f'{facts.major}.{facts.minor}',
-            'memory_gbytes': facts.total_memory / 1e9, 'processors': facts.multi_processor_count,
-            'torch': torch.__version__, 'cuda': torch.version.cuda,
-            'cudnn': torch.backends.cudnn.version(), 'python': platform.python_version(),
-            'host': platform.machine()}
+    facts: dict[str, Any] = {
+        'torch': torch.__version__, 'cuda': torch.version.cuda, 'gpu': f'no GPU ({device})',
+        'cudnn': torch.backends.cudnn.version(), 'python': platform.python_version(),
+        'host': platform.machine()}
+    if device.type == 'cuda':
+        found = torch.cuda.get_device_properties(device)
+        facts |= {'gpu': found.name, 'capability': f'{found.major}.{found.minor}',
+                  'memory_gbytes': found.total_memory / 1e9,
+                  'processors': found.multi_processor_count}
+    return facts
+
+
+def table(result: dict[str, Any]) -> str:
+    """Return the result as Markdown."""
+    facts, rates = result['machine'], result['rates']
+    lines = [f'{facts["gpu"]}, PyTorch {facts["torch"]}, CUDA {facts["cuda"]}, {result["size"]}; '
+             f'measured peaks: bf16 {rates["bf16"] / 1e12:.0f} and fp32 '
+             f'{rates["fp32"] / 1e12:.0f} TFLOP/s, {rates["bytes"] / 1e12:.2f} TB/s', '',
+             '| network | p50 ms | p99 ms | GFLOP | MB | least ms | share of the roofline |',
+             '|---|---:|---:|---:|---:|---:|---:|']
+    columns = {'p50_ms': 2, 'p99_ms': 2, 'gflop': 1, 'mbytes': 1, 'roofline_ms': 3,
+               'roofline_share': 3}
+    notes = []
+    for name, row in result['runs'].items():
+        if 'error' in row:
+            notes.append(f'{name}: {row["error"]}')
+            continue
+        cells = (f'{row[key]:.{digits}f}' if key in row else '' for key, digits in columns.items())
+        lines.append(f'| {name} | {" | ".join(cells)} |')
+        if row['no_graph']:
+            notes.append(f'{name}: no CUDA graph ({row["no_graph"]})')
+    return '\n'.join([*lines, '', *notes])
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -234,13 +179,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--size', default='640x480', metavar='WxH')
     parser.add_argument('--seconds', type=float, default=10.0, help='per network')
     parser.add_argument('--out', type=Path, help='JSON file')
+    parser.add_argument('--dry-run', action='store_true',
+                        help='on the processor: shows that everything runs, and nothing else')
     options = parser.parse_args(argv)
-    if not torch.cuda.is_available():
+    if not options.dry_run and not torch.cuda.is_available():
         print('PyTorch sees no CUDA GPU on this machine, so there is nothing to measure; '
-              'benchmarks/engine.py times the runtimes of the processor', file=sys.stderr)
+              'benchmarks/bench.py times the runtimes of the processor', file=sys.stderr)
         return 2
     width, height = (int(part) for part in options.size.lower().split('x'))
-    device = torch.device('cuda')
+    device = torch.device('cpu' if options.dry_run else 'cuda')
+    if options.dry_run:
+        torch.set_num_threads(1)  # as it says nothing of speed, it must not disturb others
     images = pair(height, width)
     rates = peak_rates(device)
     jobs = {f'torch {name} {precision}':
@@ -254,7 +203,10 @@ def main(argv: list[str] | None = None) -> int:
     runs: dict[str, dict[str, Any]] = {}
     result = {'machine': machine(device), 'size': options.size, 'rates': rates, 'runs': runs}
     for key, job in jobs.items():
-        runs[key] = tried(job)
+        try:
+            runs[key] = job()
+        except Exception as error:  # one runtime must not cost the others
+            runs[key] = {'error': f'{type(error).__name__}: {error}'}
         if 'cost' in runs[key]:
             costs[key] = runs[key].pop('cost')
         # An engine in fp16 computes what PyTorch computes in bf16, byte for byte.
@@ -267,29 +219,6 @@ def main(argv: list[str] | None = None) -> int:
             options.out.write_text(json.dumps(result, indent=1) + '\n')
     print(table(result))
     return 0
-
-
-def table(result: dict[str, Any]) -> str:
-    """Return the result as Markdown."""
-    facts, rates = result['machine'], result['rates']
-    lines = [f'{facts["gpu"]}, PyTorch {facts["torch"]}, CUDA {facts["cuda"]}, {result["size"]}; '
-             f'measured peaks: bf16 {rates["bf16"] / 1e12:.0f} and fp32 '
-             f'{rates["fp32"] / 1e12:.0f} TFLOP/s, {rates["bytes"] / 1e12:.2f} TB/s', '',
-             '| network | p50 ms | p99 ms | GFLOP | MB | least ms | share of the roofline |',
-             '|---|---:|---:|---:|---:|---:|---:|']
-    notes = []
-    for name, row in result['runs'].items():
-        if 'error' in row:
-            notes.append(f'{name}: {row["error"]}')
-            continue
-        cells = [f'{row["p50_ms"]:.2f}', f'{row["p99_ms"]:.2f}',
-                 *(f'{row[key]:.1f}' if key in row else '' for key in ('gflop', 'mbytes')),
-                 *(f'{row[key]:.3f}' if key in row else ''
-                   for key in ('roofline_ms', 'roofline_share'))]
-        lines.append(f'| {name} | {" | ".join(cells)} |')
-        if row['no_graph']:
-            notes.append(f'{name}: no CUDA graph ({row["no_graph"]})')
-    return '\n'.join([*lines, '', *notes])
 
 
 if __name__ == '__main__':

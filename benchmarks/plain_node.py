@@ -2,24 +2,18 @@
 A fusion node written the usual way, to compare with.
 
 Conversion as cv_bridge does it, pairing as message_filters does it, reliable subscriptions of
-depth 10, pre- and postprocessing with OpenCV in float32, and inference in the callback. It fuses
-luma, keeps the camera's chroma, and publishes fused image and mask. Nothing is made slow on
-purpose: bytes go into messages by the quick way (`array.frombytes`) and arrays are copied only
-where cv_bridge copies.
-
-    python plain_node.py constant | logits | torch [--threads 2] [--size 640 480]
-
-The engine `constant` returns the same image and mask each time. `logits` is PyTorch with a network
-that returns the same tensors each time, so that the likeliest class is still sought among the
-logits, as a network leaves it to its caller. `torch` is the preset `fast` in PyTorch eager mode
-with fresh weights, which cost what trained ones cost. It is warmed up for images of the given
-size.
+depth 10, pre- and postprocessing with OpenCV in float32, and inference in the callback; nothing is
+made slow on purpose. The engine `constant` returns the same image and mask each time, `logits` is
+PyTorch with a network that returns the same tensors each time, so that the likeliest class is
+still sought among them, and `torch` is `fast` in eager mode with fresh weights, which cost what
+trained ones cost.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import cache
 import signal
 import sys
 
@@ -43,12 +37,10 @@ Engine = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.nda
 def to_array(message: Image, encoding: str) -> np.ndarray:
     """Return the pixels of a message as `encoding`, as cv_bridge's imgmsg_to_cv2 does."""
     dtype, channels = _LAYOUTS[message.encoding]
-    array = np.frombuffer(message.data, dtype)
     shape = (message.height, message.width, channels)[:2 + (channels > 1)]
-    array = array.reshape(shape)
-    if (message.encoding, encoding) == ('rgb8', 'bgr8'):
-        array = cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
-    return array
+    array = np.frombuffer(message.data, dtype).reshape(shape)
+    return (cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
+            if (message.encoding, encoding) == ('rgb8', 'bgr8') else array)
 
 
 def to_message(array: np.ndarray, encoding: str, header) -> Image:
@@ -122,58 +114,37 @@ class PlainNode(Node):
 
 def constant_engine() -> Engine:
     """Return an engine that answers at once."""
-    made: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+    @cache
+    def made(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+        ramp = np.tile(np.arange(width) % 256, (height, 1))
+        return (ramp / 255).astype(np.float32), (ramp // 100).astype(np.int64)
 
-    def infer(thermal: np.ndarray, luma: np.ndarray,
-              chroma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        shape = luma.shape[2:]
-        if shape not in made:
-            ramp = np.tile(np.arange(shape[1]) % 256, (shape[0], 1))
-            made[shape] = ((ramp / 255).astype(np.float32), (ramp // 100).astype(np.int64))
-        return made[shape]
-
-    return infer
+    return lambda thermal, luma, chroma: made(*luma.shape[2:])
 
 
-def torch_engine(threads: int, make_network: Callable[[], Callable[..., tuple]]) -> Engine:
-    """Return a network in PyTorch as a training script would call it; it gives luma and logits."""
+def torch_engine(threads: int, constant: bool) -> Engine:
+    """Return `fast` in PyTorch, or constant logits, called as a training script would do it."""
     import torch
+    from uaafusion_ros.engine.torch_backend import make_network
+    from uaafusion_ros.network.presets import preset
     torch.set_num_threads(threads)
-    network = make_network()
+    network = make_network(preset('fast')).eval()
 
-    def infer(thermal: np.ndarray, luma: np.ndarray,
-              chroma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    @cache
+    def made(*shape: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.rand(1, 1, *shape), torch.rand(1, CLASSES, *shape)
+
+    def infer(*planes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with torch.no_grad():
-            fused, logits = network(*map(torch.from_numpy, (thermal, luma, chroma)))
+            tensors = [torch.from_numpy(plane) for plane in planes]
+            if constant:
+                fused, logits = made(*tensors[1].shape[2:])
+            else:
+                result, logits = network(*tensors)
+                fused = result.fused
         return fused[0, 0].numpy(), logits[0].argmax(0).numpy()
 
     return infer
-
-
-def fast_network() -> Callable[..., tuple]:
-    """Return the preset `fast`."""
-    from uaafusion_ros.engine.torch_session import make_network
-    from uaafusion_ros.network.presets import preset
-    network = make_network(preset('fast')).eval()
-
-    def run(*planes) -> tuple:
-        result, logits = network(*planes)
-        return result.fused, logits
-
-    return run
-
-
-def constant_network() -> Callable[..., tuple]:
-    """Return a network that answers at once, of nine classes."""
-    import torch
-    made: dict[tuple[int, ...], tuple] = {}
-
-    def run(thermal, luma, chroma) -> tuple:
-        if luma.shape not in made:
-            made[luma.shape] = (torch.rand(luma.shape), torch.rand(1, CLASSES, *luma.shape[2:]))
-        return made[luma.shape]
-
-    return run
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -184,9 +155,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--size', type=int, nargs=2, default=(640, 480), metavar=('W', 'H'))
     options, ros_arguments = parser.parse_known_args(arguments)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    networks = {'logits': constant_network, 'torch': fast_network}
     engine = (constant_engine() if options.engine == 'constant'
-              else torch_engine(options.threads, networks[options.engine]))
+              else torch_engine(options.threads, options.engine == 'logits'))
     width, height = options.size
     plane = np.zeros((1, 1, height, width), np.float32)
     for _ in range(WARM_UP):

@@ -20,14 +20,14 @@ from typing import Any
 
 from common import machine
 from common import versions
-from gpu import count
 import seafusion_shape
 import torch
 from torch import nn
 from torch import Tensor
 
-from uaafusion_ros.engine.backend import load_backend
-from uaafusion_ros.engine.torch_session import make_network
+from uaafusion_ros.engine.loading import load_backend
+from uaafusion_ros.engine.torch_backend import make_network
+from uaafusion_ros.harness.roofline import count
 from uaafusion_ros.network.exact import fuse_exactly
 from uaafusion_ros.network.model import Deployed
 from uaafusion_ros.network.presets import preset

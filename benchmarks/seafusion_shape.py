@@ -27,34 +27,24 @@ def _conv(inputs: int, outputs: int, size: int = 3) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, size, padding=size // 2)
 
 
-class _Gradient(nn.Module):
-    """Sum of the magnitudes of a depthwise Sobel filter's two directions."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        kernel = torch.tensor([[1.0, 0.0, -1.0], [2.0, 0.0, -2.0], [1.0, 0.0, -1.0]])
-        for name, values in (('x', kernel), ('y', kernel.T)):
-            conv = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
-            conv.weight.data.copy_(values)
-            setattr(self, name, conv)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.x(x).abs() + self.y(x).abs()
-
-
 class _Block(nn.Module):
-    """Gradient residual dense block."""
+    """Gradient residual dense block; the gradient is a depthwise Sobel filter's, |x| + |y|."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.first, self.second = _conv(inputs, inputs), _conv(2 * inputs, inputs)
-        self.narrow = _conv(3 * inputs, outputs, 1)
-        self.gradient, self.widen = _Gradient(inputs), _conv(inputs, outputs, 1)
+        self.narrow, self.widen = _conv(3 * inputs, outputs, 1), _conv(inputs, outputs, 1)
+        kernel = torch.tensor([[1.0, 0.0, -1.0], [2.0, 0.0, -2.0], [1.0, 0.0, -1.0]])
+        self.sobel = nn.ModuleList(
+            nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs, bias=False) for _ in range(2))
+        for conv, values in zip(self.sobel, (kernel, kernel.T)):
+            conv.weight.data.copy_(values)
 
     def forward(self, x: Tensor) -> Tensor:
         dense = torch.cat((x, F.leaky_relu(self.first(x), _SLOPE)), 1)
         dense = torch.cat((dense, F.leaky_relu(self.second(dense), _SLOPE)), 1)
-        return F.leaky_relu(self.narrow(dense) + self.widen(self.gradient(x)), _SLOPE)
+        gradient = sum(conv(x).abs() for conv in self.sobel)
+        return F.leaky_relu(self.narrow(dense) + self.widen(gradient), _SLOPE)
 
 
 def _encoder() -> nn.Sequential:
@@ -100,17 +90,12 @@ def onnx_bytes(height: int, width: int) -> bytes:
     """Return the network as ONNX for images of one size."""
     # Two tensors: the exporter takes one that comes twice for one input.
     example = (torch.zeros(1, 1, height, width), torch.zeros(1, 1, height, width))
-    quiet = logging.getLogger('torch.onnx')
-    level = quiet.level
-    quiet.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            program = torch.onnx.export(
-                make(), example, input_names=INPUTS, output_names=OUTPUTS, opset_version=18,
-                dynamo=True, verbose=False)
-    finally:
-        quiet.setLevel(level)
+    logging.getLogger('torch.onnx').setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        program = torch.onnx.export(
+            make(), example, input_names=INPUTS, output_names=OUTPUTS, opset_version=18,
+            dynamo=True, verbose=False)
     file = io.BytesIO()
     program.save(file)
     return file.getvalue()

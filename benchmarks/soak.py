@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from dataclasses import dataclass
+from dataclasses import field
 import json
 import os
 from pathlib import Path
 import random
-import signal
-import subprocess
 import sys
 from threading import Thread
 import time
@@ -28,29 +28,72 @@ from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from uaafusion_ros.errors import UaafusionError
+from uaafusion_ros.harness import verdicts
+from uaafusion_ros.harness.camera import CAMERAS
+from uaafusion_ros.harness.camera import Cameras
+from uaafusion_ros.harness.camera import SPOILS
+from uaafusion_ros.harness.pictures import hot_slot
+from uaafusion_ros.harness.pictures import SLOTS
+from uaafusion_ros.harness.processes import check_alive
+from uaafusion_ros.harness.processes import held
+from uaafusion_ros.harness.processes import interrupt_on_termination
+from uaafusion_ros.harness.processes import private_ros
+from uaafusion_ros.harness.processes import Process
 
-from faulty_camera import Camera  # noqa: E402
-from faulty_camera import CAMERAS  # noqa: E402
-from faulty_camera import hot_slot  # noqa: E402
-from faulty_camera import SLOTS  # noqa: E402
-from faulty_camera import SPOILS  # noqa: E402
-from soak_record import calm  # noqa: E402
-from soak_record import CYCLE_S  # noqa: E402
-from soak_record import gaps  # noqa: E402
-from soak_record import judge  # noqa: E402
-from soak_record import Record  # noqa: E402
-from soak_record import SAMPLE_S  # noqa: E402
-import soak_verdict as verdicts  # noqa: E402
-from soak_verdict import Verdict  # noqa: E402
-
-from uaafusion_ros.demo.processes import check_ros  # noqa: E402
-from uaafusion_ros.demo.processes import free_domain  # noqa: E402
-from uaafusion_ros.demo.processes import interrupt_on_termination  # noqa: E402
-from uaafusion_ros.demo.processes import ros_environment  # noqa: E402
-
+CYCLE_S = 30.0
+SAMPLE_S = 0.25
+CALM_S = 1.0          # after a fault, before latencies count again
+LONGEST_GAP_S = 1.0   # of outputs, while a camera lives
+GHOST_S = 0.1         # oldest thermal image that may be shown
+START_S = 60.0
 EXPECTED = 'image dropped'  # what the log may call an error: the malformed images
+
+
+@dataclass
+class Record:
+    """What was measured; times are in seconds from the start, by the monotonic clock."""
+
+    samples: list[dict[str, float]] = field(default_factory=list)  # `held`, at_s and work_ms
+    outputs: list[tuple[float, float]] = field(default_factory=list)  # time, latency in ms
+    thermal_age_s: list[float] = field(default_factory=list)
+    cycles: list[tuple[float, float]] = field(default_factory=list)
+    faults: list[tuple[float, float, str]] = field(default_factory=list)
+
+    def column(self, name: str) -> list[float]:
+        """Return one value of each sample."""
+        return [sample[name] for sample in self.samples]
+
+    def minima_mb(self, name: str) -> list[float]:
+        """Return the least memory of each cycle."""
+        return verdicts.cycle_minima(
+            self.column('at_s'), [kib / 1024 for kib in self.column(name)], self.cycles)
+
+    def calm(self) -> list[tuple[float, float]]:
+        """Return the outputs outside of faults."""
+        return [output for output in self.outputs if not any(
+            begin <= output[0] < end + CALM_S for begin, end, _ in self.faults)]
+
+    def judge(self, code: int, complaints: list[str]) -> list[verdicts.Verdict]:
+        """Return the verdicts; at least one cycle is needed."""
+        def by_cycle(values: list[tuple[float, float]]) -> list[list[float]]:
+            return [[value for at, value in values if begin <= at < end]
+                    for begin, end in self.cycles]
+
+        at = self.column('at_s')
+        ends = [int(np.searchsorted(at, end)) - 1 for _, end in self.cycles]
+        inside = [time for time, _ in self.outputs
+                  if self.cycles[0][0] <= time <= self.cycles[-1][1]]
+        return [
+            verdicts.memory(self.minima_mb('private'), CYCLE_S),
+            *(verdicts.constant(name, [self.samples[place][name] for place in ends])
+              for name in ('threads', 'descriptors')),
+            verdicts.drift(by_cycle(self.calm()), by_cycle([*zip(at, self.column('work_ms'))])),
+            verdicts.at_most('longest gap of outputs', max(np.diff(inside)), LONGEST_GAP_S, 's',
+                             max(np.diff(at)) - SAMPLE_S),
+            verdicts.at_most('oldest thermal image shown', max(self.thermal_age_s), GHOST_S, 's'),
+            verdicts.none_of('unexpected errors', complaints),
+            verdicts.at_most('exit code', abs(code), 0, '')]
 
 
 class Soak:
@@ -60,37 +103,29 @@ class Soak:
         """Start everything and wait until fused images come."""
         self.record = Record()
         self._options, self._environment = options, environment
-        self._log = options.out / 'node.txt'
-        self._running = True
-        self._start = time.monotonic()
-        width, height = options.size
-        with self._log.open('wb') as log:
-            self._node = subprocess.Popen(
-                [sys.executable, '-m', 'uaafusion_ros.nodes.fusion_node', '--ros-args', '-p',
-                 f'engine.warmup_size:=[{width}, {height}]', '-p', 'diagnostics.period_s:=1.0'],
-                env=environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True)
-        self.cameras = {camera: self._camera(camera) for camera in CAMERAS}
-        self._listener = Thread(target=self._listen, daemon=True)
-        self._listener.start()
+        self._running, self._start = True, time.monotonic()
+        self.node = Process(
+            ['-m', 'uaafusion_ros.nodes.fusion_node', '--ros-args', '-p',
+             f'engine.warmup_size:={list(options.size)}', '-p', 'diagnostics.period_s:=1.0'],
+            environment, options.out / 'node.txt')
+        self._cameras = {camera: self._camera(camera) for camera in CAMERAS}
+        self._threads = [Thread(target=work, daemon=True) for work in (self._listen, self._sample)]
+        self._threads[0].start()
         try:
-            self._wait_for_an_image(60.0)
+            deadline = time.monotonic() + START_S
+            while not self.record.outputs and time.monotonic() < deadline:
+                self._sleep_until(self._now() + 0.1)
+            if not self.record.outputs:
+                raise UaafusionError(f'no fused image came; see {self.node.log}')
         except BaseException:  # nobody else could end what has been started
             self.end()
             raise
-        self._sampler = Thread(target=self._sample, daemon=True)
-        self._sampler.start()
+        self._threads[1].start()
 
-    def _wait_for_an_image(self, timeout_s: float) -> None:
-        deadline = time.monotonic() + timeout_s
-        while not self.record.output_s:
-            if self._node.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f'no fused image came; see {self._log}')
-            time.sleep(0.1)
-
-    def _camera(self, camera: str) -> Camera:
-        return Camera(camera, rate=self._options.rate, size=self._options.size,
-                      environment=self._environment)
+    def _camera(self, camera: str) -> Cameras:
+        return Cameras('--cameras', camera, '--pictures', 'blocks', '--stamp', 'trigger',
+                       '--rate', self._options.rate, '--size', *self._options.size,
+                       environment=self._environment)
 
     def _now(self) -> float:
         return time.monotonic() - self._start
@@ -100,17 +135,15 @@ class Soak:
         from sensor_msgs.msg import Image
         rclpy.init()
         node = rclpy.create_node('soak')
+        rate = self._options.rate
 
         def heard(message: Image) -> None:
-            stamp = message.header.stamp
-            stamp_s = stamp.sec + stamp.nanosec * 1e-9
-            self.record.output_s.append(self._now())
-            self.record.latency_ms.append((time.time() - stamp_s) * 1e3)
+            stamp_s = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
+            self.record.outputs.append((self._now(), (time.time() - stamp_s) * 1e3))
             slot = hot_slot(np.frombuffer(message.data, np.uint8).reshape(
                 message.height, message.width, 3))
             if slot is not None:
-                frames = (round(stamp_s * self._options.rate) - slot) % SLOTS
-                self.record.thermal_age_s.append(frames / self._options.rate)
+                self.record.thermal_age_s.append((round(stamp_s * rate) - slot) % SLOTS / rate)
 
         node.create_subscription(Image, 'fused/image', heard, 10)
         while self._running:
@@ -120,37 +153,31 @@ class Soak:
 
     def _sample(self) -> None:
         """Read what the node holds four times a second, and time a fixed piece of work."""
-        record, proc = self.record, Path(f'/proc/{self._node.pid}')
         work = np.random.default_rng(0).random((160, 160))
-        while self._running and self._node.poll() is None:
-            status = dict(
-                line.split(':', 1) for line in (proc / 'status').read_text().splitlines())
-            if 'RssAnon' not in status:
+        while self._running and self.node.exit_code is None:
+            try:
+                sample = held(self.node.pid)
+            except (OSError, KeyError):
                 return  # it has just ended
-            record.private_mb.append(int(status['RssAnon'].split()[0]) / 1024)
-            record.shared_mb.append(int(status['RssShmem'].split()[0]) / 1024)
-            record.threads.append(len(os.listdir(proc / 'task')))
-            record.descriptors.append(len(os.listdir(proc / 'fd')))
-            record.sampled_s.append(self._now())
-            began = time.perf_counter()
+            at_s, began = self._now(), time.perf_counter()
             work @ work @ work
-            record.control.append((self._now(), (time.perf_counter() - began) * 1e3))
+            self.record.samples.append(
+                {**sample, 'at_s': at_s, 'work_ms': (time.perf_counter() - began) * 1e3})
             time.sleep(SAMPLE_S)
 
     def cycle(self, draw: random.Random) -> None:
         """Let every fault happen once, each at its own time and followed by quiet."""
+        tell = self._tell
         faults = [
-            (lambda: self._tell('rgb', 'silent', 1.5), 'rgb silent'),
-            (lambda: self._tell('thermal', 'silent', 1.5), 'thermal silent'),
-            (lambda: self._tell('thermal', 'loss 0.5', 2.0), 'half of thermal lost'),
-            (lambda: self._tell('thermal', 'freeze', draw.uniform(0.3, 1.2)), 'shutter repeats'),
-            (lambda: self._tell('thermal', 'silent', draw.uniform(0.3, 1.2)), 'shutter withholds'),
-            (lambda: self._tell('rgb', f'spoil {draw.choice(SPOILS)} 0.5', 1.0), 'rgb malformed'),
-            (lambda: self._tell('thermal', f'spoil {draw.choice(SPOILS)}', 1.0),
-             'thermal malformed'),
-            (lambda: self._tell('rgb', 'late 3600000', 0.7), 'rgb stamps of the past'),
-            (lambda: self._replace(draw.choice(CAMERAS)), 'camera replaced'),
-        ]
+            (lambda: tell('rgb', 'silent', 1.5), 'rgb silent'),
+            (lambda: tell('thermal', 'silent', 1.5), 'thermal silent'),
+            (lambda: tell('thermal', 'loss 0.5', 2.0), 'half of thermal lost'),
+            (lambda: tell('thermal', 'freeze', draw.uniform(0.3, 1.2)), 'shutter repeats'),
+            (lambda: tell('thermal', 'silent', draw.uniform(0.3, 1.2)), 'shutter withholds'),
+            (lambda: tell('rgb', f'spoil {draw.choice(SPOILS)} 2', 1.0), 'rgb malformed'),
+            (lambda: tell('thermal', f'spoil {draw.choice(SPOILS)}', 1.0), 'thermal malformed'),
+            (lambda: tell('rgb', 'late 3600000', 0.7), 'rgb stamps of the past'),
+            (lambda: self._replace(draw.choice(CAMERAS)), 'camera replaced')]
         draw.shuffle(faults)
         began = self._now()
         for number, (fault, name) in enumerate(faults):
@@ -163,43 +190,58 @@ class Soak:
 
     def _sleep_until(self, at: float) -> None:
         time.sleep(max(0.0, at - self._now()))
-        if self._node.poll() is not None:
-            raise RuntimeError(f'the node ended with code {self._node.returncode}; see '
-                               f'{self._log}')
+        check_alive([self.node])
 
     def _tell(self, camera: str, command: str, seconds: float) -> None:
-        self.cameras[camera].tell(command)
+        self._cameras[camera].tell(camera, command)
         time.sleep(seconds)
-        self.cameras[camera].tell('run')
+        self._cameras[camera].tell(camera, 'run')
 
     def _replace(self, camera: str) -> None:
-        before = len(self.record.output_s)
-        self.cameras[camera].end()
-        self.cameras[camera] = self._camera(camera)
+        before = len(self.record.outputs)
+        self._cameras[camera].stop()
+        self._cameras[camera] = self._camera(camera)
         time.sleep(1.5)
-        while len(self.record.output_s) == before and self._node.poll() is None:
+        while len(self.record.outputs) == before and self.node.exit_code is None:
             time.sleep(0.05)
 
     def end(self) -> int:
         """End all processes in order; return the node's exit code."""
-        for camera in self.cameras.values():
-            camera.end()
-        if self._node.poll() is None:
-            self._node.send_signal(signal.SIGINT)
-        try:
-            self._node.wait(10.0)
-        except subprocess.TimeoutExpired:
-            self._node.kill()
-            self._node.wait()
+        for camera in self._cameras.values():
+            camera.stop()
+        code = self.node.stop(grace_s=10.0)
         self._running = False
-        self._listener.join(5.0)
-        return self._node.returncode
+        self._threads[0].join(5.0)
+        return code
 
     def complaints(self) -> list[str]:
         """Return the lines of the log that no fault explains."""
-        return [line for line in self._log.read_text(errors='replace').splitlines()
+        return [line for line in self.node.log.read_text(errors='replace').splitlines()
                 if 'Traceback' in line or 'FATAL' in line
                 or ('ERROR' in line and EXPECTED not in line)]
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Run the cycles; return what goes to soak.json."""
+    with private_ros(options.out) as environment:
+        os.environ.update(environment)
+        soak, draw = Soak(options, environment), random.Random(options.seed)
+        try:
+            for _ in range(max(1, round(options.minutes * 60 / CYCLE_S))):
+                soak.cycle(draw)
+        finally:
+            code = soak.end()
+    record, complaints = soak.record, soak.complaints()
+    return {
+        'minutes': options.minutes, 'rate_hz': options.rate, 'size': list(options.size),
+        'seed': options.seed, 'processors': os.cpu_count(),
+        'verdicts': [asdict(verdict) | {'text': str(verdict)}
+                     for verdict in record.judge(code, complaints)],
+        'outputs': len(record.outputs), 'complaints': complaints[:50],
+        'latency_ms': dict(zip(('p50', 'p95', 'p99'), np.percentile(
+            [latency for _, latency in record.calm()], (50, 95, 99)).tolist())),
+        'memory_mb': {name: record.minima_mb(name) for name in ('private', 'shared')},
+        'faults': record.faults}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -214,46 +256,16 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     interrupt_on_termination()
-    environment = ros_environment(
-        free_domain(), ROOT / 'config/fastdds.xml', options.out.resolve() / 'ros_log')
-    environment['PYTHONPATH'] = os.pathsep.join(
-        filter(None, (str(ROOT), os.environ.get('PYTHONPATH', ''))))
-    check_ros(environment)
-    os.environ.update(environment)
-    soak = Soak(options, environment)
-    draw = random.Random(options.seed)
     try:
-        for _ in range(max(1, round(options.minutes * 60 / CYCLE_S))):
-            soak.cycle(draw)
-    finally:
-        code = soak.end()
-    found = soak.complaints()
-    results = judge(soak.record, code, found)
-    (options.out / 'soak.json').write_text(json.dumps(
-        _written(options, soak.record, results, found), indent=1))
-    said = {result.said for result in results}
+        result = run(options)
+    except UaafusionError as error:
+        print(f'soak: {error}', file=sys.stderr)
+        return 1
+    (options.out / 'soak.json').write_text(json.dumps(result, indent=1))
     print(f'soak of {options.minutes:g} min at {options.rate:g} Hz: '
-          + '; '.join(map(str, results)))
+          + '; '.join(verdict['text'] for verdict in result['verdicts']))
+    said = {verdict['said'] for verdict in result['verdicts']}
     return 1 if verdicts.FAILS in said else 3 if verdicts.OPEN in said else 0
-
-
-def _written(options: argparse.Namespace, record: Record, results: list[Verdict],
-             complaints: list[str]) -> dict[str, Any]:
-    return {
-        'minutes': options.minutes, 'rate_hz': options.rate, 'size': list(options.size),
-        'seed': options.seed, 'processors': os.cpu_count(),
-        'verdicts': [asdict(result) for result in results],
-        'outputs': len(record.output_s), 'complaints': complaints[:50],
-        'latency_ms': dict(zip(
-            ('p50', 'p95', 'p99'),
-            np.percentile([latency for _, latency in calm(record)], (50, 95, 99)).tolist())),
-        'memory_mb': {
-            'private': verdicts.cycle_minima(
-                record.sampled_s, record.private_mb, record.cycles),
-            'shared': verdicts.cycle_minima(record.sampled_s, record.shared_mb, record.cycles)},
-        'longest_gaps': gaps(record)[:10],
-        'faults': [(round(begin, 2), round(end, 2), name) for begin, end, name in record.faults],
-    }
 
 
 if __name__ == '__main__':

@@ -19,7 +19,6 @@ from pathlib import Path
 import sys
 
 from common import Plan
-from common import rounds
 import cv2
 from engine import computes_bf16
 from engine import openvino_graph
@@ -44,6 +43,7 @@ from uaafusion_ros.engine import models  # noqa: E402
 from uaafusion_ros.evaluation.fusion_metrics import evaluate  # noqa: E402
 from uaafusion_ros.evaluation.segmentation_metrics import confusion  # noqa: E402
 from uaafusion_ros.evaluation.segmentation_metrics import scores  # noqa: E402
+from uaafusion_ros.harness.measures import rounds  # noqa: E402
 
 PEER = 'seafusion shape, openvino f32'
 PUBLISHED = ('DECFusion', 'SeAFusion')

@@ -12,9 +12,9 @@ import pytest
 
 from uaafusion_ros.cli import build_engine
 from uaafusion_ros.errors import ParameterError
-from uaafusion_ros.evaluation.replay.settings import read_settings
 from uaafusion_ros.launching import build_command
 from uaafusion_ros.launching import camera_pairs
+from uaafusion_ros.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -62,14 +62,14 @@ def test_the_build_command_is_one_that_the_verb_takes():
     from argparse import ArgumentParser
     parser = ArgumentParser()
     build_engine.add_arguments(parser)
-    values = read_settings(None, {})
-    start = build_command(values)[:4]
+    settings = Settings()
+    start = build_command(settings)[:4]
     assert start == [sys.executable, '-m', 'uaafusion_ros.cli.main', 'build-engine']
-    options = parser.parse_args(build_command(values)[4:])
+    options = parser.parse_args(build_command(settings)[4:])
     assert (options.preset, options.size, options.precision) == ('fast', [(480, 640)], 'fp16')
-    values.update({'engine.warmup_size': [512, 384], 'model.path': '/m.onnx',
-                   'engine.cache': '/c', 'engine.precision': 'fp32'})
-    options = parser.parse_args(build_command(values)[4:])
+    settings = settings.changed({'engine.warmup_size': [512, 384], 'model.path': '/m.onnx',
+                                 'engine.cache': '/c', 'engine.precision': 'fp32'})
+    options = parser.parse_args(build_command(settings)[4:])
     assert (options.model, options.cache) == (Path('/m.onnx'), Path('/c'))
     assert (options.size, options.precision) == ([(384, 512)], 'fp32')
 

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from uaafusion_ros.engine.backend import Backend
-from uaafusion_ros.engine.backend import load_backend
-from uaafusion_ros.engine.models import ModelSpec
+from uaafusion_ros.engine.contract import Backend
+from uaafusion_ros.engine.contract import ModelSpec
+from uaafusion_ros.engine.loading import load_backend
 from uaafusion_ros.errors import EncodingError
 from uaafusion_ros.errors import RegistrationError
 from uaafusion_ros.frames import Frame
@@ -19,9 +19,11 @@ from uaafusion_ros.imaging.registration import load
 from uaafusion_ros.imaging.registration import Roi
 from uaafusion_ros.imaging.registration.homography import Homography
 from uaafusion_ros.imaging.thermal import ThermalScaler
-from uaafusion_ros.imaging.thermal import ThermalScaling
 from uaafusion_ros.pipeline import FusionPipeline
 from uaafusion_ros.pipeline import make_pipeline
+from uaafusion_ros.settings import RegistrationSettings
+from uaafusion_ros.settings import Settings
+from uaafusion_ros.settings import ThermalSettings
 
 
 @pytest.fixture(scope='module')
@@ -60,7 +62,7 @@ def test_every_stage_has_its_effect_and_its_time(backend, images):
 def test_encodings_do_not_change_the_result(backend, images):
     rgb, thermal = images
     expected = FusionPipeline(backend).process(pair(rgb, 'rgb8', thermal, 'mono8')).fused
-    fixed = ThermalScaler(ThermalScaling(mode='fixed', low=0.0, high=255.0))
+    fixed = ThermalScaler(ThermalSettings(scaling='fixed', range=(0.0, 255.0)))
     for encoding, image in (('bgr8', rgb[..., ::-1]),
                             ('rgba8', np.dstack((rgb, np.zeros_like(rgb[..., 0]))))):
         wide = pair(image, encoding, thermal.astype(np.uint16), 'mono16')
@@ -70,7 +72,7 @@ def test_encodings_do_not_change_the_result(backend, images):
 
 def test_faults_are_typed(backend, images):
     rgb, thermal = images
-    strict = FusionPipeline(backend, registration=load('none'))
+    strict = FusionPipeline(backend, registration=load(RegistrationSettings(mode='none')))
     with pytest.raises(RegistrationError, match='64x48.*128x96'):
         strict.process(pair(rgb, 'rgb8', thermal, 'mono8'))
     with pytest.raises(EncodingError):
@@ -165,17 +167,15 @@ def test_parameters_make_the_pipeline(images, tmp_path):
     rgb, thermal = images
     file = tmp_path / 'registration.yaml'
     file.write_text(homography_file.dump(half_view()))
-    values = {
+    settings = Settings().changed({
         'registration.mode': 'homography', 'registration.file': str(file),
-        'thermal.scaling': 'fixed', 'thermal.percentiles': (1.0, 99.0),
-        'thermal.range': (0.0, 100.0), 'thermal.smoothing_s': 0.0, 'thermal.clahe_clip': 2.0,
-        'thermal.polarity': 'black_hot', 'thermal.unit': 'celsius', 'thermal.gain': 0.1,
-        'thermal.offset': 0.0}
-    pipeline = make_pipeline(Mirror(), values)
+        'thermal.scaling': 'fixed', 'thermal.range': (0.0, 100.0),
+        'thermal.polarity': 'black_hot', 'thermal.unit': 'celsius', 'thermal.gain': 0.1})
+    pipeline = make_pipeline(Mirror(), settings)
     counts = np.full((48, 64), 3231, np.uint16)  # 323.1 K = 49.95 C
     result = pipeline.process(pair(rgb, 'rgb8', counts, 'mono16'))
     assert abs(int(result.fused[20, 20, 0]) - 128) <= 1
     assert pipeline.thermal_facts.unit == 'celsius' and result.overlap.width == 64
-    missing = {**values, 'registration.file': str(tmp_path / 'none.yaml')}
+    missing = settings.changed({'registration.file': str(tmp_path / 'none.yaml')})
     with pytest.raises(RegistrationError, match='none.yaml'):
         make_pipeline(Mirror(), missing)

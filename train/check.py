@@ -34,7 +34,8 @@ class Report:
 
     pairs: those that are sound. sizes: pairs by (height, width). counts: labelled pixels of each
     class of `classes`. unlabelled: pixels without a label in labelled pairs. without_labels:
-    pairs that have none. defects: everything wrong, by file. files: the sound RGB files.
+    pairs that have none. defects: everything wrong, by file. files: the sound RGB files. notes:
+    what is odd about thermal images and was put right, or has to be known; a line for each kind.
     """
 
     pairs: int
@@ -45,6 +46,7 @@ class Report:
     without_labels: int
     defects: tuple[str, ...]
     files: frozenset[Path]
+    notes: tuple[str, ...]
 
 
 def check(source: Source) -> Report:
@@ -55,9 +57,13 @@ def check(source: Source) -> Report:
     sizes: Counter[tuple[int, int]] = Counter()
     counts = np.zeros(IGNORE + 1, np.int64)
     files, without_labels = set(), 0
+    notes: dict[str, str] = {}
     for pair in tqdm(scan.pairs, desc=source.layout, unit='pair', leave=False, disable=None):
-        images, wrong = attempt(pair)
+        images, wrong, findings = attempt(pair)
         defects.extend(wrong)
+        for finding in findings:
+            notes.setdefault(finding.kind, '; '.join(filter(None, (
+                f'{pair.thermal}: {finding.text}', finding.mended))))
         if wrong:
             continue
         files.add(pair.rgb.resolve())
@@ -68,7 +74,8 @@ def check(source: Source) -> Report:
             without_labels += 1
     return Report(
         sum(sizes.values()), dict(sizes), classes, tuple(counts[:len(classes)].tolist()),
-        int(counts[IGNORE]), without_labels, tuple(defects), frozenset(files))
+        int(counts[IGNORE]), without_labels, tuple(defects), frozenset(files),
+        tuple(notes.values()))
 
 
 def lines(report: Report) -> list[str]:
@@ -93,6 +100,7 @@ def lines(report: Report) -> list[str]:
         found.append(f'without a label: {report.unlabelled / pixels:.2%} of their pixels')
     if report.without_labels:
         found.append(f'without any label: {report.without_labels} pairs')
+    found.extend(f'note: {text}' for text in report.notes)
     found.extend(f'defect: {text}' for text in report.defects)
     return found
 
@@ -109,6 +117,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument('--config', type=Path, help='check all sources of a training')
     parser.add_argument('rest', nargs='*', metavar='LAYOUT ROOT [SPLIT] | section.key=value')
     args = parser.parse_intermixed_args(argv)
+    if hasattr(sys.stdout, 'reconfigure'):  # names of files may hold what is no UTF-8
+        sys.stdout.reconfigure(errors='backslashreplace')
     if not args.config and len(args.rest) not in (2, 3):
         parser.error('give --config FILE, or LAYOUT ROOT [SPLIT]')
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 import difflib
 from pathlib import Path
 import sys
@@ -11,6 +10,7 @@ from typing import Any
 import yaml
 
 from uaafusion_ros.errors import ParameterError
+from uaafusion_ros.settings import Settings
 
 # Arguments of fusion.launch.py that each pair may set for itself.
 PAIR_KEYS = ('namespace', 'thermal_topic', 'thermal_info_topic', 'rgb_topic', 'rgb_info_topic',
@@ -61,17 +61,15 @@ def _pair(path: Path, number: int, entry: Any) -> dict[str, str]:
     return pair
 
 
-def build_command(values: Mapping[str, Any]) -> list[str]:
+def build_command(settings: Settings) -> list[str]:
     """
-    Return the command that builds the TensorRT engine which these parameters will ask for.
+    Return the command that builds the TensorRT engine which these settings will ask for.
 
-    `values` holds the node's parameters by full name; without engine.warmup_size it is built for
-    640x480.
+    Without engine.warmup_size it is built for 640x480.
     """
-    width, height = values['engine.warmup_size']
-    width, height = (width, height) if width and height else _SIZE
+    model, engine = settings.model, settings.engine
+    width, height = engine.warmup_size if all(engine.warmup_size) else _SIZE
     command = [sys.executable, '-m', 'uaafusion_ros.cli.main', 'build-engine',
-               '--size', f'{width}x{height}', '--precision', values['engine.precision']]
-    command += (['--model', values['model.path']] if values['model.path']
-                else ['--preset', values['model.preset']])
-    return command + (['--cache', values['engine.cache']] if values['engine.cache'] else [])
+               '--size', f'{width}x{height}', '--precision', engine.precision]
+    command += ['--model', model.path] if model.path else ['--preset', model.preset]
+    return command + (['--cache', engine.cache] if engine.cache else [])

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 import time
-from typing import Any
 
 import cv2
 import numpy as np
 
-from uaafusion_ros.engine.backend import Backend
+from uaafusion_ros.engine.contract import Backend
+from uaafusion_ros.engine.loading import load_backend
 from uaafusion_ros.frames import Frame
 from uaafusion_ros.frames import FramePair
 from uaafusion_ros.frames import FusionResult
 from uaafusion_ros.imaging import compressed
 from uaafusion_ros.imaging import encodings
-from uaafusion_ros.imaging.radiometry import Radiometry
 from uaafusion_ros.imaging.registration import load
 from uaafusion_ros.imaging.registration import pass_through
 from uaafusion_ros.imaging.registration import Registered
@@ -27,7 +25,8 @@ from uaafusion_ros.imaging.registration.drift import DriftMonitor
 from uaafusion_ros.imaging.thermal import ScaledThermal
 from uaafusion_ros.imaging.thermal import ThermalFacts
 from uaafusion_ros.imaging.thermal import ThermalScaler
-from uaafusion_ros.imaging.thermal import ThermalScaling
+from uaafusion_ros.settings import RegistrationSettings
+from uaafusion_ros.settings import Settings
 
 _DRIFT_NS = 3_000_000_000  # of stamp time between two pairs that drift is measured on
 
@@ -45,7 +44,7 @@ class FusionPipeline:
     def __init__(self, backend: Backend, *, registration: Registration | None = None,
                  thermal_scaler: ThermalScaler | None = None, watch_drift: bool = False) -> None:
         self.backend = backend
-        self.registration = registration or _SHARED_VIEW
+        self.registration = registration or load(RegistrationSettings())
         self._scaler = thermal_scaler or ThermalScaler()
         self._rgb_size: tuple[int, int] | None = None
         self._drift = DriftMonitor() if watch_drift else None
@@ -126,7 +125,6 @@ class FusionPipeline:
         """
         return self.registration.apply(np.zeros(thermal_size, np.uint8), rgb_size).overlap
 
-
     def _scaled(self, thermal: np.ndarray, stamp_ns: int) -> np.ndarray:
         self._scaled_last = self._scaler.scale(thermal, stamp_ns)
         return self._scaled_last.image
@@ -139,30 +137,26 @@ class FusionPipeline:
         self.drift = self._drift.update(registered.image, luma, registered.valid)
 
 
-_SHARED_VIEW = load('resize')
+def make_backend(settings: Settings) -> Backend:
+    """Return the model on the runtime that the settings ask for; raises what load_backend does."""
+    model, engine = settings.model, settings.engine
+    return load_backend(
+        model=Path(model.path) if model.path else None, preset=model.preset,
+        backend=engine.backend, threads=engine.threads,
+        cache=Path(engine.cache) if engine.cache else None, precision=engine.precision)
 
 
-def make_pipeline(backend: Backend, values: Mapping[str, Any], *,
+def make_pipeline(backend: Backend, settings: Settings, *,
                   registration: Registration | None = None,
                   watch_drift: bool = False) -> FusionPipeline:
     """
-    Return the pipeline that the parameters in config/fusion.yaml describe.
+    Return the pipeline that the settings describe.
 
-    `values` holds them by full name. `registration` replaces that of the parameters. Raises
-    ParameterError or RegistrationError.
+    `registration` replaces that of the settings. Raises RegistrationError.
     """
-    if registration is None:
-        file = values['registration.file']
-        registration = load(values['registration.mode'], file=Path(file) if file else None)
-    mode = values['thermal.scaling']
-    low, high = values['thermal.range' if mode == 'fixed' else 'thermal.percentiles']
     return FusionPipeline(
-        backend, registration=registration, watch_drift=watch_drift,
-        thermal_scaler=ThermalScaler(ThermalScaling(
-            mode=mode, low=low, high=high, smoothing=values['thermal.smoothing_s'],
-            polarity=values['thermal.polarity'], clahe_clip=values['thermal.clahe_clip'],
-            radiometry=Radiometry(values['thermal.unit'], values['thermal.gain'],
-                                  values['thermal.offset']))))
+        backend, registration=registration or load(settings.registration),
+        thermal_scaler=ThermalScaler(settings.thermal), watch_drift=watch_drift)
 
 
 def _rgb(frame: Frame) -> np.ndarray:

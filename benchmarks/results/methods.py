@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from train.data import Sample
-from uaafusion_ros.engine.backend import load_backend
+from uaafusion_ros.engine.loading import load_backend
 from uaafusion_ros.errors import DatasetError
 from uaafusion_ros.errors import EngineError
 

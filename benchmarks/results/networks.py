@@ -23,9 +23,9 @@ from train.batches import whole
 from train.config import Loss
 from train.data import Sample
 from train.deploy import finished
+from uaafusion_ros.engine.torch_backend import deployed
+from uaafusion_ros.engine.torch_backend import ExactNetwork
 from uaafusion_ros.engine.torch_backend import read
-from uaafusion_ros.engine.torch_session import deployed
-from uaafusion_ros.engine.torch_session import ExactNetwork
 from uaafusion_ros.network.model import UAAFusion
 
 Network = UAAFusion | ExactNetwork

@@ -8,7 +8,7 @@ torch = pytest.importorskip('torch')
 
 import presets as bench  # noqa: E402
 
-from uaafusion_ros.engine.torch_session import make_network  # noqa: E402
+from uaafusion_ros.engine.torch_backend import make_network  # noqa: E402
 from uaafusion_ros.network.model import Deployed  # noqa: E402
 from uaafusion_ros.network.presets import preset  # noqa: E402
 

@@ -15,7 +15,7 @@ import tradeoff  # noqa: E402
 
 from train.data import Sample  # noqa: E402
 from uaafusion_ros.engine import models  # noqa: E402
-from uaafusion_ros.engine.backend import load_backend  # noqa: E402
+from uaafusion_ros.engine.loading import load_backend  # noqa: E402
 from uaafusion_ros.engine.tensorrt import gate  # noqa: E402
 from uaafusion_ros.evaluation.fusion_metrics import evaluate  # noqa: E402
 

@@ -4,24 +4,26 @@ import pytest
 
 from uaafusion_ros.cli import build_engine
 from uaafusion_ros.cli.main import main
+from uaafusion_ros.engine import gpu as gpus
 from uaafusion_ros.engine import models
-from uaafusion_ros.engine import probe as probes
-from uaafusion_ros.engine.probe import Gpu
-from uaafusion_ros.engine.probe import Probe
+from uaafusion_ros.engine.gpu import Gpu
 from uaafusion_ros.engine.tensorrt import api
 from uaafusion_ros.engine.tensorrt import backend
 from uaafusion_ros.engine.tensorrt.builder import BuildOptions
-from uaafusion_ros.engine.tensorrt.builder import Sizes
+from uaafusion_ros.engine.tensorrt.builder import Precision
 from uaafusion_ros.engine.tensorrt.cache import engine_key
 from uaafusion_ros.engine.tensorrt.cache import EngineCache
 from uaafusion_ros.errors import EngineError
 
-ORIN = Gpu('Orin', (8, 7), True, (12, 6))
+ORIN = Gpu('Orin', (8, 7))
 
 
 @pytest.fixture(autouse=True)
 def no_gpu(monkeypatch):
-    monkeypatch.setattr(probes, 'probe', lambda: Probe(None, 'no NVIDIA driver is installed'))
+    def find_gpu():
+        raise EngineError('no NVIDIA driver is installed')
+
+    monkeypatch.setattr(gpus, 'find_gpu', find_gpu)
 
 
 def call(folder, *arguments):
@@ -45,13 +47,13 @@ def test_builds_once_per_size_and_gpu_and_then_loads(tmp_path, capsys):
     assert call(tmp_path / 'e', '--check', *wish) == 0
     shown = capsys.readouterr().out
     assert shown.count(': there is a valid engine') == 2
-    assert '  capability: SM120\n' in shown and '  sizes: 96x64\n' in shown
+    assert '  capability: SM120\n' in shown and '  size: 96x64\n' in shown
     assert call(tmp_path / 'e', '--check', '--compute-capability', 'SM89', '--size', '96x64') == 1
     assert 'the nearest is of another capability (SM' in capsys.readouterr().out
     # A GPU of one of these capabilities looks for the very same entry.
     key = engine_key(
-        api.load('tensorrt_rtx'), 'fast', models.shipped('fast')[1],
-        BuildOptions(Sizes.fixed(64, 96), 'fp32'), 'NVIDIA RTX A2000', (8, 6))
+        api.load('tensorrt_rtx'), models.read(None, 'fast')[1],
+        BuildOptions((64, 96), Precision('fp32')), Gpu('NVIDIA RTX A2000', (8, 6)))
     assert EngineCache(tmp_path / 'e').state(key) == (True, 'there is a valid engine')
 
 
@@ -90,7 +92,7 @@ class PretendedBackend:
 
 @pytest.mark.parametrize('fails', [False, True])
 def test_on_a_robot_the_nodes_own_way_is_gone(tmp_path, capsys, monkeypatch, fails):
-    monkeypatch.setattr(probes, 'probe', lambda: Probe(ORIN))
+    monkeypatch.setattr(gpus, 'find_gpu', lambda: ORIN)
     made = []
 
     def load(data, spec, gpu, folder, precision):

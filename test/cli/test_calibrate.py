@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from uaafusion_ros.cli.main import main
-from uaafusion_ros.demo.source import STILLS
+from uaafusion_ros.harness.pictures import STILLS
 from uaafusion_ros.evaluation.bags import BagWriter
 from uaafusion_ros.imaging.registration import load
 from uaafusion_ros.imaging.registration.homography_file import read
+from uaafusion_ros.settings import RegistrationSettings
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'imaging' / 'calibration'))
 
@@ -53,7 +54,7 @@ def test_a_board_in_folders_becomes_a_registration(folder, capsys):
     assert centre < 0.5 and corner < 2.0
     assert (found.thermal_size, found.rgb_size) == (THERMAL, RGB)
     assert (found.thermal_camera, found.rgb_camera) == ('boson', 'rgb')
-    assert load('homography', file=out).apply(
+    assert load(RegistrationSettings(mode='homography', file=str(out))).apply(
         np.zeros(THERMAL[::-1], np.uint8), RGB[::-1]).image.shape == RGB[::-1]
     picture = cv2.imread(str(out.with_suffix('.png')))
     assert picture.shape[1] == 2 * RGB[0] and picture.std() > 20
@@ -117,6 +118,7 @@ def refusal(capsys, *arguments):
     return captured[0]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_done_is_said_in_a_line(folder, capsys):
     out = folder / 'r.yaml'
     assert 'no view shows a whole checkerboard of 9x6' in refusal(

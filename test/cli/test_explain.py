@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip('onnx')
 
 from uaafusion_ros.cli.main import main  # noqa: E402
-from uaafusion_ros.demo.source import STILLS  # noqa: E402
+from uaafusion_ros.harness.pictures import STILLS  # noqa: E402
 from uaafusion_ros.evaluation.explanation_sheet import diverging  # noqa: E402
 
 
@@ -39,7 +39,7 @@ def test_the_figure_and_its_sentences(pair, tmp_path, capsys):
 
 def test_a_checkpoint_is_explained_in_pytorch(pair, tmp_path, capsys):
     pytest.importorskip('torch')
-    from uaafusion_ros.engine.torch_session import make_network
+    from uaafusion_ros.engine.torch_backend import make_network
     from uaafusion_ros.network import checkpoint
     from uaafusion_ros.network.presets import preset
     path, out = tmp_path / 'best.safetensors', tmp_path / 'why.png'

@@ -6,8 +6,8 @@ import pytest
 onnx = pytest.importorskip('onnx')
 
 from uaafusion_ros.engine import models  # noqa: E402
-from uaafusion_ros.engine.backend import load_backend  # noqa: E402
 from uaafusion_ros.engine.explanation import explain  # noqa: E402
+from uaafusion_ros.engine.loading import load_backend  # noqa: E402
 from uaafusion_ros.errors import EngineError  # noqa: E402
 from uaafusion_ros.errors import ModelFileError  # noqa: E402
 

@@ -6,14 +6,13 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
-from uaafusion_ros.engine import torch_session  # noqa: E402
-from uaafusion_ros.engine.backend import load_backend  # noqa: E402
+from uaafusion_ros.engine.loading import load_backend  # noqa: E402
+from uaafusion_ros.engine.torch_backend import deployed  # noqa: E402
 from uaafusion_ros.engine.torch_backend import explain  # noqa: E402
 from uaafusion_ros.engine.torch_backend import load  # noqa: E402
+from uaafusion_ros.engine.torch_backend import make_network  # noqa: E402
 from uaafusion_ros.engine.torch_backend import read  # noqa: E402
-from uaafusion_ros.engine.torch_session import deployed  # noqa: E402
-from uaafusion_ros.engine.torch_session import make_network  # noqa: E402
-from uaafusion_ros.engine.torch_session import TorchSession  # noqa: E402
+from uaafusion_ros.engine.torch_backend import TorchSession  # noqa: E402
 from uaafusion_ros.errors import CheckpointError  # noqa: E402
 from uaafusion_ros.errors import EngineError  # noqa: E402
 from uaafusion_ros.errors import ModelFileError  # noqa: E402
@@ -162,7 +161,7 @@ def test_what_pytorch_raises_is_one_line(monkeypatch, path):
     def broken(*_):
         raise RuntimeError('out of memory\nmore\nlines')
 
-    monkeypatch.setattr(torch_session.TorchSession, '_compute', broken)
+    monkeypatch.setattr(TorchSession, '_compute', broken)
     with pytest.raises(EngineError, match='^PyTorch failed: out of memory$'):
         backend.infer(*pair())
 

@@ -12,7 +12,7 @@ import uaafusion_ros
 from uaafusion_ros.evaluation.page import Sample
 from uaafusion_ros.imaging.color import overlay
 
-TNO = Path(uaafusion_ros.__file__).parent / 'demo' / 'tno'
+TNO = Path(uaafusion_ros.__file__).parent / 'data' / 'tno'
 HASH = 'ab' * 32
 START_NS = 1_790_000_000_123_456_789
 MEASURES = {'VIF': 'up', 'Qabf': 'up', 'SSIM': 'up', 'MSE': 'down', 'flicker': 'down'}

@@ -6,7 +6,11 @@ import hashlib
 import shutil
 import sqlite3
 
+import numpy as np
 import pytest
+from rosbags.rosbag1 import Writer as Ros1Writer
+from rosbags.typesys import get_typestore
+from rosbags.typesys import Stores
 from toy_bags import cut
 from toy_bags import storage_file
 from toy_bags import unindex
@@ -15,7 +19,9 @@ from toy_bags import write
 from uaafusion_ros.errors import BagError
 from uaafusion_ros.evaluation.bag_source import BagSource
 from uaafusion_ros.evaluation.bags import BagWriter
+from uaafusion_ros.evaluation.bags import frame_of
 from uaafusion_ros.evaluation.bags import IMAGE
+from uaafusion_ros.evaluation.bags import info_size
 
 CAMERAS = ('/cam/rgb/image_raw', '/cam/thermal/image_raw')
 
@@ -128,7 +134,7 @@ def _missing(path):
 
 def _no_files(path):
     storage_file(path).unlink()
-    return 'holds no .mcap or .db3 file'
+    return 'holds no .mcap, .db3 or .bag file'
 
 
 def _empty(path):
@@ -165,3 +171,55 @@ def test_another_file_is_no_bag(tmp_path):
     (tmp_path / 'a.txt').write_text('')
     with pytest.raises(BagError, match='is no bag'):
         BagSource(tmp_path / 'a.txt')
+
+
+def _with_number(types, message, number):
+    """Return a message of ROS 2 with the numbered header of ROS 1."""
+    stamp = message.header.stamp
+    header = types.types['std_msgs/msg/Header'](
+        seq=number, stamp=types.types['builtin_interfaces/msg/Time'](
+            sec=stamp.sec, nanosec=stamp.nanosec), frame_id=message.header.frame_id)
+    kind = types.types[message.__msgtype__]
+    names = [field for field in kind.__dataclass_fields__ if field != '__msgtype__']
+    return kind(**{name: header if name == 'header' else getattr(
+        message, name, None if not name.isupper() else getattr(message, name.lower(), None))
+        for name in names})
+
+
+@pytest.fixture
+def ros1(tmp_path, bag):
+    """The same bag as ROS 1 would have recorded it."""
+    types = get_typestore(Stores.ROS1_NOETIC)
+    source = BagSource(bag)
+    path = tmp_path / 'old.bag'
+    with Ros1Writer(path) as writer:
+        made = {topic.name: writer.add_connection(topic.name, topic.type_name, typestore=types)
+                for topic in source.topics}
+        for message in source.messages(set(made)):
+            old = types.serialize_ros1(_with_number(types, get_typestore(
+                Stores.ROS2_JAZZY).deserialize_cdr(message.data, message.type_name), 7),
+                message.type_name)
+            writer.write(made[message.topic], message.log_time_ns, old)
+    return path
+
+
+def test_a_ros1_bag_holds_the_same_messages(bag, ros1):
+    new, old = BagSource(bag), BagSource(ros1)
+    assert (old.name, old.problem, old.identity().storage) == ('old', '', 'rosbag1')
+    assert [(t.name, t.type_name, t.count) for t in old.topics] == [
+        (t.name, t.type_name, t.count) for t in new.topics]
+    names = {topic.name for topic in new.topics}
+    for one, other in zip(new.messages(names), old.messages(names), strict=True):
+        assert (one.topic, one.log_time_ns) == (other.topic, other.log_time_ns)
+        if one.type_name == IMAGE:
+            first, second = frame_of(one), frame_of(other)
+            assert np.array_equal(first.array, second.array)
+            assert (first.stamp_ns, first.frame_id) == (second.stamp_ns, second.frame_id)
+        else:
+            assert info_size(one.data) == info_size(other.data)
+
+
+def test_a_cut_ros1_bag_is_refused_in_a_sentence(ros1):
+    ros1.write_bytes(ros1.read_bytes()[:-2000])
+    with pytest.raises(BagError, match='old.bag cannot be read'):
+        BagSource(ros1)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -27,9 +29,18 @@ def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path):
     assert (tmp_path / 'a.json').read_text(encoding='utf-8') == 'neu: µ'
 
 
-def test_a_failed_write_leaves_the_old_file_alone(tmp_path):
+def test_names_of_any_bytes_can_be_written(tmp_path):
+    write_text(tmp_path / 'a.json', to_json({'name': 'stra\udcdfe'}))
+    assert json.loads((tmp_path / 'a.json').read_text(encoding='utf-8'))['name'] == 'stra\udcdfe'
+
+
+def test_a_failed_write_leaves_the_old_file_alone(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
     (tmp_path / 'a.json').write_text('old')
-    with pytest.raises(UnicodeEncodeError):
-        write_text(tmp_path / 'a.json', '\ud800')
+    monkeypatch.setattr(Path, 'write_bytes', full)
+    with pytest.raises(OSError, match='No space left'):
+        write_text(tmp_path / 'a.json', 'new')
     assert [path.name for path in tmp_path.iterdir()] == ['a.json']
     assert (tmp_path / 'a.json').read_text() == 'old'

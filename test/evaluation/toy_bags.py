@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from uaafusion_ros.demo.source import STILLS
+from uaafusion_ros.harness.pictures import STILLS
 from uaafusion_ros.evaluation.bags import BagWriter
 
 START_NS = 1_700_000_000_123_456_789

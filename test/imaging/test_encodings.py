@@ -302,6 +302,7 @@ def messages(draw):
     return {'data': random_bytes(size, seed=size), 'is_bigendian': draw(st.booleans()), **fields}
 
 
+@pytest.mark.slow
 @settings(max_examples=3000, deadline=None)
 @given(messages())
 def test_any_message_becomes_its_bytes_or_an_encoding_error(fields):

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from uaafusion_ros.errors import ParameterError
 from uaafusion_ros.imaging.radiometry import Radiometry
 
 U16, F32, U8 = (np.dtype(kind) for kind in ('u2', 'f4', 'u1'))
@@ -23,12 +22,3 @@ def test_floats_are_in_the_unit_already_and_8_bits_in_none():
     assert radiometry.told(27.0, F32) == radiometry.held(27.0, F32) == 27.0
     assert radiometry.told(128.0, U8) == 128.0
     assert (radiometry.unit_of(F32), radiometry.unit_of(U8)) == ('celsius', 'counts')
-
-
-@pytest.mark.parametrize(('wrong', 'text'), [
-    ({'unit': 'fahrenheit'}, 'accepted are counts, celsius, kelvin'),
-    ({'gain': 0.0}, 'gain is 0.0'), ({'gain': float('nan')}, 'gain is nan'),
-    ({'offset': float('inf')}, 'offset inf')])
-def test_wrong_settings_are_refused(wrong, text):
-    with pytest.raises(ParameterError, match=text):
-        Radiometry(**wrong)

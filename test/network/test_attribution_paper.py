@@ -32,6 +32,7 @@ def corners(height, width):
     return classes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('regions', [blocks, corners])
 def test_equal_to_the_general_way(network, regions):
     x, classes = image(1, 1, 64, 96, seed=3), regions(64, 96)
@@ -42,6 +43,7 @@ def test_equal_to_the_general_way(network, regions):
     torch.testing.assert_close(got, want, rtol=1e-8, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_equal_for_a_batch_with_other_classes_in_each_image(network):
     x = image(2, 1, 48, 32, seed=4)
     classes = torch.stack((blocks(48, 32).clamp_max(2), blocks(48, 32) + 1))

@@ -70,6 +70,7 @@ def test_gradients_reach_every_parameter_of_the_segmenter(name):
     assert not [n for n, p in segmenter.named_parameters() if p.grad is None or not p.grad.any()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', PRESETS)
 def test_a_state_dict_restores_the_network(name):
     spec = preset(name)

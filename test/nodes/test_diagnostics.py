@@ -14,16 +14,6 @@ from uaafusion_ros.nodes import diagnostics  # noqa: E402
 pytestmark = pytest.mark.ros
 
 
-def test_latencies_are_percentiles_by_name():
-    """Names appear when first added."""
-    latencies = diagnostics.Latencies()
-    assert latencies.values() == {}
-    for value in range(101):
-        latencies.add('latency', float(value))
-    assert latencies.values() == {
-        'latency_ms.p50': '50.00', 'latency_ms.p95': '95.00', 'latency_ms.p99': '99.00'}
-
-
 @pytest.mark.parametrize('texts, level, message', [
     ({}, DiagnosticStatus.OK, 'ok'),
     ({'warning': 'cold'}, DiagnosticStatus.WARN, 'cold'),
@@ -46,3 +36,10 @@ def test_a_report_reads_back_from_its_own_node_alone():
     assert diagnostics.read(array, '/left/fusion_node') == {
         'received.rgb': '0', 'rate_hz.rgb': '29.97', 'backend': 'x'}
     assert diagnostics.read(array, '/fusion_node') == {}
+
+
+def test_a_debounced_text_needs_as_many_turns_to_come_as_to_go():
+    debounce = diagnostics.Debounce(turns=3)
+    shown = [debounce.update(text) for text in (
+        'a', '', 'a', 'a', 'b', 'c', '', 'd', '', '', '')]
+    assert shown == ['', '', '', '', 'b', 'c', 'c', 'd', 'd', 'd', '']

@@ -18,12 +18,12 @@ from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.serialization import serialize_message  # noqa: E402
 from sensor_msgs.msg import CameraInfo  # noqa: E402
 
-from uaafusion_ros.engine.backend import Backend  # noqa: E402
-from uaafusion_ros.engine.models import ModelSpec  # noqa: E402
+from uaafusion_ros.engine.contract import Backend  # noqa: E402
+from uaafusion_ros.engine.contract import ModelSpec  # noqa: E402
 from uaafusion_ros.errors import ParameterError  # noqa: E402
 from uaafusion_ros.imaging.registration import homography_file  # noqa: E402
 from uaafusion_ros.imaging.registration.homography import Homography  # noqa: E402
-from uaafusion_ros.nodes import flow  # noqa: E402
+from uaafusion_ros.nodes import frame_dispatcher  # noqa: E402
 from uaafusion_ros.nodes import fusion_node  # noqa: E402
 from uaafusion_ros.nodes.messages import image_from_array  # noqa: E402
 from uaafusion_ros.nodes.outputs import INFO  # noqa: E402
@@ -59,18 +59,17 @@ class HangingBackend(Backend):
 def backend(monkeypatch):
     """Stand in for the runtime, and shorten the wait for it."""
     backend = HangingBackend()
-    monkeypatch.setattr(fusion_node, 'load_backend', lambda **_: backend)
+    monkeypatch.setattr(fusion_node, 'make_backend', lambda settings: backend)
     monkeypatch.setattr(fusion_node, '_JOIN_S', 0.1)
     yield backend
     backend.go_on.set()
 
 
 @pytest.fixture
-def node(backend, monkeypatch):
+def node(backend):
     """Return a configured node on a context of its own, heard by nobody."""
-    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     context = Context()
-    rclpy.init(context=context, domain_id=9)
+    rclpy.init(context=context)
     node = fusion_node.FusionNode(context=context)
     assert node.trigger_configure() == OK
     yield node
@@ -86,15 +85,15 @@ def send_pair(node, stamp_ns=STAMP_NS):
             ('rgb', (4, 6, 3), 'rgb8'), ('thermal', (4, 6), 'mono8')):
         node._inputs.receive(camera, serialize_message(image_from_array(
             np.zeros(shape, np.uint8), encoding, stamp_ns, f'{camera}_optical')))
-    node._flow.reset(Drop.RESET)
+    node._dispatcher.reset(Drop.RESET)
 
 
 def settled(node):
     """Return whether the worker is done with every pair."""
     deadline = time.monotonic() + 5.0
-    while node._tally.snapshot()['in_flight'] and time.monotonic() < deadline:
+    while node._counters.snapshot()['in_flight'] and time.monotonic() < deadline:
         time.sleep(0.01)
-    return not node._tally.snapshot()['in_flight']
+    return not node._counters.snapshot()['in_flight']
 
 
 def reported(node, monkeypatch):
@@ -117,7 +116,7 @@ def test_a_hung_inference_is_told_and_keeps_its_backend(node, backend, monkeypat
     assert 'inference has not ended' in messages['pairs'] and values['state'] == 'active'
     assert 'inference has not ended' in values['last_error'] and not backend.closed
     backend.go_on.set()
-    assert node._flow.stop(5.0)
+    assert node._dispatcher.stop(5.0)
     assert node.trigger_deactivate() == OK
     values, messages = reported(node, monkeypatch)
     assert (values['state'], messages['pairs'], values['fused']) == ('inactive', 'ok', '1')
@@ -143,17 +142,16 @@ def test_a_shutdown_is_reported_as_finalized(node, backend, monkeypatch):
 
 def test_an_activation_that_fails_gives_its_reason(node, monkeypatch):
     """The node stays inactive, holds nothing, and can be activated when it is mended."""
-    made = flow.make_synchronizer
+    def refuse(settings):
+        raise ParameterError('no pairing today')
 
-    def refuse(values, dropped):
-        raise ParameterError('no synchronizer today')
-
-    monkeypatch.setattr(flow, 'make_synchronizer', refuse)
+    make_pairing = frame_dispatcher.make_pairing
+    monkeypatch.setattr(frame_dispatcher, 'make_pairing', refuse)
     assert node.trigger_activate() == FAILURE
     values, messages = reported(node, monkeypatch)
-    assert messages['pairs'] == values['last_error'].partition(': ')[2] == 'no synchronizer today'
+    assert messages['pairs'] == values['last_error'].partition(': ')[2] == 'no pairing today'
     assert values['state'] == 'inactive' and not node._inputs
-    monkeypatch.setattr(flow, 'make_synchronizer', made)
+    monkeypatch.setattr(frame_dispatcher, 'make_pairing', make_pairing)
     assert node.trigger_activate() == OK
     assert reported(node, monkeypatch)[1]['pairs'] == 'ok'
 
@@ -194,20 +192,27 @@ def test_calibration_alone_is_published_without_inference(node, backend, monkeyp
     values, _ = reported(node, monkeypatch)
     assert values['dropped.pair.no_listener'] == values['paired'] == '1'
     assert values['in_flight'] == '0' and not backend.began.is_set()
-    assert node._info('rgb') is None
 
 
 def test_missing_calibration_is_told_once(node, monkeypatch):
-    """After the silence that a camera is allowed, and while somebody listens."""
+    """While somebody listens; a camera that has sent no image yet owes no calibration."""
     said = []
     monkeypatch.setattr(node._outputs, 'wanted', lambda: {INFO})
+    assert node.set_parameters_atomically(
+        [Parameter('input.timeout_s', value=0.1)]).successful
     assert node.trigger_activate() == OK
     monkeypatch.setattr(node, 'get_logger', lambda: SimpleNamespace(warning=said.append))
-    node._report()
+
+    def report_twice():
+        node._report()
+        time.sleep(0.12)
+        node._report()
+
+    report_twice()
     assert said == []
-    node._reports._active_since -= 10.0
-    node._report()
-    node._report()
+    send_pair(node)
+    report_twice()
+    report_twice()
     assert len(said) == 1 and '/rgb/camera_info' in said[0]
 
 
@@ -262,7 +267,7 @@ def test_calibration_names_the_region_that_both_see(node, backend, monkeypatch, 
     for camera, shape, encoding in (('rgb', (8, 12, 3), 'rgb8'), ('thermal', (4, 6), 'mono8')):
         node._inputs.receive(camera, serialize_message(image_from_array(
             np.zeros(shape, np.uint8), encoding, STAMP_NS, camera)))
-    node._flow.reset(Drop.RESET)
+    node._dispatcher.reset(Drop.RESET)
     assert settled(node) and len(sent) == 1
     roi = sent[0].roi
     assert (roi.x_offset, roi.y_offset, roi.width, roi.height) == (0, 0, 6, 4)
@@ -295,6 +300,6 @@ def test_what_is_delivered_after_the_end_is_no_image_of_ours(node):
     assert node.trigger_activate() == OK
     receive = node._inputs.receive
     assert node.trigger_deactivate() == OK
-    before = node._tally.snapshot()
+    before = node._counters.snapshot()
     receive('rgb', image_from_array(np.zeros((4, 6, 3), np.uint8), 'rgb8', STAMP_NS, 'optical'))
-    assert node._tally.snapshot() == before
+    assert node._counters.snapshot() == before

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip('rclpy')
 
-from uaafusion_ros.engine.models import ModelSpec  # noqa: E402
+from uaafusion_ros.engine.contract import ModelSpec  # noqa: E402
 from uaafusion_ros.nodes import latched  # noqa: E402
 
 pytestmark = pytest.mark.ros

@@ -12,8 +12,8 @@ import pytest
 
 pytest.importorskip('rclpy')
 
-from uaafusion_ros.engine.backend import Backend  # noqa: E402
-from uaafusion_ros.engine.models import ModelSpec  # noqa: E402
+from uaafusion_ros.engine.contract import Backend  # noqa: E402
+from uaafusion_ros.engine.contract import ModelSpec  # noqa: E402
 from uaafusion_ros.errors import EngineError  # noqa: E402
 from uaafusion_ros.nodes.preparation import Preparation  # noqa: E402
 
@@ -50,40 +50,40 @@ class SlowBackend(Backend):
 
 
 @pytest.fixture
-def voice():
+def log():
     said = []
     return SimpleNamespace(warning=said.append, said=said)
 
 
-def test_a_quick_runtime_is_ready_when_configuring_ends(voice):
+def test_a_quick_runtime_is_ready_when_configuring_ends(log):
     backend = SlowBackend(ready=True)
-    Preparation(backend, (640, 480), voice)
+    Preparation(backend, (640, 480), log)
     assert backend.threads == [current_thread()] and backend.size == (480, 640)
 
 
-def test_without_a_size_nothing_is_prepared(voice):
+def test_without_a_size_nothing_is_prepared(log):
     backend = SlowBackend(ready=False)
-    Preparation(backend, (0, 0), voice)
+    Preparation(backend, (0, 0), log)
     assert not backend.asked.wait(0.1)
 
 
-def test_a_build_goes_on_beside_the_node_until_it_is_cancelled(voice):
+def test_a_build_goes_on_beside_the_node_until_it_is_cancelled(log):
     backend = SlowBackend(ready=False)
-    preparation = Preparation(backend, (640, 480), voice)
+    preparation = Preparation(backend, (640, 480), log)
     assert backend.asked.wait(5.0) and backend.threads != [current_thread()]
     assert not backend.ended.wait(0.1), 'nobody cancelled it'
     preparation.cancel()
     assert backend.ended.wait(5.0)
     backend.threads[0].join(5.0)
-    assert voice.said == [], 'what was cancelled is no fault'
+    assert log.said == [], 'what was cancelled is no fault'
 
 
-def test_a_build_that_fails_is_told(voice):
+def test_a_build_that_fails_is_told(log):
     backend = SlowBackend(ready=False)
     backend.prepare = lambda *_: (_ for _ in ()).throw(EngineError('no memory'))
-    Preparation(backend, (640, 480), voice)
+    Preparation(backend, (640, 480), log)
     for _ in range(500):
-        if voice.said:
+        if log.said:
             break
         Event().wait(0.01)
-    assert voice.said == ['the engine was not prepared: no memory']
+    assert log.said == ['the engine was not prepared: no memory']

@@ -12,8 +12,7 @@ import time
 
 import pytest
 
-from uaafusion_ros.demo.processes import free_domain
-from uaafusion_ros.demo.processes import ros_environment
+from uaafusion_ros.harness.processes import ros_environment
 
 pytest.importorskip('rclpy')
 
@@ -62,14 +61,14 @@ sys.exit(process.run(Busy, []))
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
+def start(domain: int, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
     """Return a function that starts the process, and kill what is left of it."""
     started = []
 
     def start(stuck: bool, old: bool = False) -> subprocess.Popen:
         started.append(subprocess.Popen(
             [sys.executable, '-c', PROCESS.format(stuck=stuck, old=old)], cwd=ROOT, text=True,
-            env=ros_environment(free_domain(), ROOT / 'config/fastdds.xml', tmp_path),
+            env=ros_environment(domain, ROOT / 'config/fastdds.xml', tmp_path),
             stdout=subprocess.PIPE))
         assert started[0].stdout.readline() == 'started\n'
         return started[0]

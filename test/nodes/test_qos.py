@@ -13,7 +13,7 @@ from rclpy.qos import QoSProfile  # noqa: E402
 from rclpy.qos import ReliabilityPolicy  # noqa: E402
 
 from uaafusion_ros.nodes import qos  # noqa: E402
-from uaafusion_ros.parameters.table import DEFAULTS  # noqa: E402
+from uaafusion_ros.settings import QosSettings  # noqa: E402
 
 pytestmark = pytest.mark.ros
 RELIABLE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
@@ -22,8 +22,9 @@ BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 def test_defaults_hear_every_camera_and_serve_every_listener():
     """Best effort in, reliable out, as deep as the parameters say."""
-    values = {**DEFAULTS, 'qos.output_depth': 7}
-    given, taken = qos.profile(values, 'output'), qos.profile(values, 'input')
+    settings = QosSettings(output_depth=7)
+    given = qos.profile(settings.output_depth, settings.output_reliability)
+    taken = qos.profile(settings.input_depth, settings.input_reliability)
     assert (given.reliability, given.depth) == (ReliabilityPolicy.RELIABLE, 7)
     assert (taken.reliability, taken.depth) == (ReliabilityPolicy.BEST_EFFORT, 5)
 
@@ -57,9 +58,7 @@ def test_silence_is_explained_by_what_publishes(wanted, publishers, elsewhere, w
 
 def test_silence_is_due_after_doubling_times():
     """Due at 1, 2, 4 and 8 timeouts, and anew after an image."""
-    watch = qos.SilenceWatch(100.0)
-    due = [tenth / 10 for tenth in range(0, 200) if watch.due(100.0 + tenth / 10, 2.0)]
-    assert due == [2.0, 4.0, 8.0, 16.0]
-    watch.heard(120.0)
-    assert watch.quiet_for(121.0) == 1.0
-    assert not watch.due(121.9, 2.0) and watch.due(122.0, 2.0)
+    warnings = qos.SilenceWarnings()
+    for _ in range(2):
+        due = [tenth / 10 for tenth in range(0, 200) if warnings.due(tenth / 10, 2.0)]
+        assert due == [2.0, 4.0, 8.0, 16.0]

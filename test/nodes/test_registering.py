@@ -11,7 +11,7 @@ from sensor_msgs.msg import CameraInfo  # noqa: E402
 
 from uaafusion_ros.errors import RegistrationError  # noqa: E402
 from uaafusion_ros.nodes.registering import make_registration  # noqa: E402
-from uaafusion_ros.parameters.table import DEFAULTS  # noqa: E402
+from uaafusion_ros.settings import RegistrationSettings  # noqa: E402
 
 pytestmark = pytest.mark.ros
 
@@ -26,9 +26,8 @@ def info(width, height, focal):
     return message
 
 
-def values(**given):
-    return {**DEFAULTS, 'registration.mode': 'plane',
-            **{f'registration.{name}': value for name, value in given.items()}}
+def plane(**given):
+    return RegistrationSettings(**{'mode': 'plane', **given})
 
 
 def test_a_plane_waits_for_both_calibrations():
@@ -36,8 +35,8 @@ def test_a_plane_waits_for_both_calibrations():
     thermal, rgb = np.full((32, 40), 200, np.uint8), info(80, 64, 80.0)
     for known, missing in (({}, 'thermal and rgb'), ({'rgb': rgb}, 'of thermal:')):
         with pytest.raises(RegistrationError, match=missing):
-            make_registration(values(), known).apply(thermal, (64, 80))
-    made = make_registration(values(), {'rgb': rgb, 'thermal': info(40, 32, 80.0)})
+            make_registration(plane(), known).apply(thermal, (64, 80))
+    made = make_registration(plane(), {'rgb': rgb, 'thermal': info(40, 32, 80.0)})
     registered = made.apply(thermal, (64, 80))
     roi = registered.overlap
     assert abs(roi.x - 20) <= 1 and abs(roi.y - 16) <= 1 and abs(roi.width - 40) <= 2
@@ -51,7 +50,7 @@ def test_the_distance_moves_the_thermal_image():
     thermal[:, 40:] = 255
     edges = []
     for distance in (1.0, 2.0):
-        made = make_registration(values(
+        made = make_registration(plane(
             translation_m=(0.1, 0.0, 0.0), plane_distance_m=distance), infos)
         edges.append(int(np.argmax(made.apply(thermal, (64, 80)).image[32] > 127)))
     assert edges[0] - edges[1] == pytest.approx(4, abs=1), edges
@@ -59,7 +58,7 @@ def test_the_distance_moves_the_thermal_image():
 
 def test_what_does_not_fit_is_told_with_every_pair():
     """A camera that was never calibrated can be mended while the node runs."""
-    made = make_registration(values(), {'rgb': info(80, 64, 80.0), 'thermal': info(40, 32, 0.0)})
+    made = make_registration(plane(), {'rgb': info(80, 64, 80.0), 'thermal': info(40, 32, 0.0)})
     with pytest.raises(RegistrationError, match="registration 'plane': .*not calibrated"):
         made.apply(np.zeros((32, 40), np.uint8), (64, 80))
 
@@ -68,4 +67,4 @@ def test_a_homography_needs_its_file(tmp_path):
     """At once, while configuring."""
     for file, words in (('', 'needs a file'), (str(tmp_path / 'no.yaml'), 'no.yaml')):
         with pytest.raises(RegistrationError, match=words):
-            make_registration(values(mode='homography', file=file), {})
+            make_registration(plane(mode='homography', file=file), {})

@@ -14,13 +14,13 @@ from diagnostic_msgs.msg import DiagnosticStatus  # noqa: E402
 
 from uaafusion_ros.imaging.registration.drift import Drift  # noqa: E402
 from uaafusion_ros.imaging.thermal import ThermalFacts  # noqa: E402
-from uaafusion_ros.nodes.diagnostics import Latencies  # noqa: E402
+from uaafusion_ros.nodes.counters import Counters  # noqa: E402
+from uaafusion_ros.nodes.counters import Latencies  # noqa: E402
 from uaafusion_ros.nodes.reports import memory  # noqa: E402
 from uaafusion_ros.nodes.reports import Parts  # noqa: E402
 from uaafusion_ros.nodes.reports import Reports  # noqa: E402
-from uaafusion_ros.nodes.tally import Tally  # noqa: E402
-from uaafusion_ros.nodes.voice import Voice  # noqa: E402
-from uaafusion_ros.parameters.table import DEFAULTS  # noqa: E402
+from uaafusion_ros.nodes.throttled_log import ThrottledLogger  # noqa: E402
+from uaafusion_ros.settings import Settings  # noqa: E402
 
 pytestmark = pytest.mark.ros
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -51,17 +51,17 @@ class Bench:
 
     def __init__(self):
         self.node = FakeNode()
-        self.tally = Tally()
-        self.voice = Voice(self.node.get_logger())
-        self.reports = Reports(self.node, self.tally, Latencies(), self.voice)
+        self.counters = Counters()
+        self.log = ThrottledLogger(self.node.get_logger())
+        self.reports = Reports(self.node, self.counters, Latencies(), self.log)
         self.parts = dict.fromkeys(
-            ('backend', 'pipeline', 'outputs', 'inputs', 'flow'))
+            ('backend', 'pipeline', 'outputs', 'inputs', 'router'))
 
     def status(self, name, **parts):
         """Report; return level, message and values of one status."""
         self.parts.update(parts)
         self.reports.publish(
-            Parts(state='active', blocking_error='', **self.parts), DEFAULTS)
+            Parts(state='active', blocking_error='', **self.parts), Settings())
         entry = next(item for item in self.node.sent[-1].status
                      if item.name == f'/fusion_node: {name}')
         return entry.level, entry.message, {item.key: item.value for item in entry.values}
@@ -146,13 +146,13 @@ def test_the_mode_has_a_level(mode, received, level):
     from uaafusion_ros.stream.health import Health
     from uaafusion_ros.stream.health import Mode
     bench = Bench()
-    bench.tally.add('received.rgb', received)
-    flow = SimpleNamespace(
-        health=lambda: Health(Mode(mode), 'the cable is loose', 0, 3, False),
+    bench.counters.add('received.rgb', received)
+    router = SimpleNamespace(
+        health=lambda now_ns: Health(Mode(mode), 'the cable is loose', 0, 3, False),
         skew=lambda: SimpleNamespace(skew_p50_ms=1.0, skew_p95_ms=2.0, drift_ppm=None, advice='',
                                      age_p50_ms={'rgb': 3.0, 'thermal': 4.0}),
-        jump=lambda: None, advice=lambda: None)
-    got, message, values = bench.status('mode', flow=flow)
+        advice=lambda: '')
+    got, message, values = bench.status('mode', router=router)
     assert (got, values['mode'], values['mode_changes']) == (level, mode, '3')
     assert message == ('ok' if level == OK else f'{mode}: the cable is loose')
     assert bench.status('cameras')[2]['age_ms.thermal'] == '4.00'

@@ -12,7 +12,6 @@ rclpy = pytest.importorskip('rclpy')
 from rclpy.context import Context  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 
-from uaafusion_ros.demo.processes import free_domain  # noqa: E402
 from uaafusion_ros.nodes import latched  # noqa: E402
 from uaafusion_ros.nodes.fusion_node import FusionNode  # noqa: E402
 
@@ -32,13 +31,12 @@ def allowed(profile: ElementTree.Element, group: str, right: str) -> set[str]:
 
 
 @pytest.fixture
-def live(monkeypatch):
+def live():
     """Return what active nodes of both transports publish, hear, serve and ask together."""
-    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     found = {kind: set() for kind in KINDS}
     for transport in ('raw', 'compressed'):
         context = Context()
-        rclpy.init(context=context, domain_id=free_domain())
+        rclpy.init(context=context)
         node = FusionNode(context=context, parameter_overrides=[
             Parameter('use_sim_time', value=True),
             Parameter('engine.backend', value='onnxruntime'),

@@ -47,4 +47,4 @@ def test_colcon_build_installs_everything(tmp_path):
     module, models = run.stdout.split()
     assert Path(module).is_relative_to(prefix), run.stderr
     assert Path(models) == share / 'models' / 'models.yaml'
-    assert len(list((python / 'uaafusion_ros' / 'demo' / 'tno').glob('*/*.png'))) == 12
+    assert len(list((python / 'uaafusion_ros' / 'data' / 'tno').glob('*/*.png'))) == 12

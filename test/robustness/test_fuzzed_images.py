@@ -13,16 +13,15 @@ from sensor_msgs.msg import Image  # noqa: E402
 from slow_decoder import decode  # noqa: E402
 from slow_decoder import Decoded  # noqa: E402
 
-from uaafusion_ros.engine.backend import EngineOutput  # noqa: E402
+from uaafusion_ros.engine.contract import EngineOutput  # noqa: E402
 from uaafusion_ros.errors import EncodingError  # noqa: E402
 from uaafusion_ros.frames import Frame  # noqa: E402
 from uaafusion_ros.frames import FramePair  # noqa: E402
-from uaafusion_ros.imaging.registration import load  # noqa: E402
-from uaafusion_ros.imaging.thermal import ThermalScaler  # noqa: E402
-from uaafusion_ros.imaging.thermal import ThermalScaling  # noqa: E402
-from uaafusion_ros.nodes.messages import ImageReader  # noqa: E402
 from uaafusion_ros.nodes.messages import image_from_array  # noqa: E402
+from uaafusion_ros.nodes.messages import ImageReader  # noqa: E402
 from uaafusion_ros.pipeline import FusionPipeline  # noqa: E402
+from uaafusion_ros.pipeline import make_pipeline  # noqa: E402
+from uaafusion_ros.settings import Settings  # noqa: E402
 
 pytestmark = pytest.mark.ros
 MESSAGES = 10_000
@@ -40,8 +39,8 @@ class MirrorBackend:
 
 
 def _pipeline(limits: tuple[float, float]) -> FusionPipeline:
-    return FusionPipeline(MirrorBackend(), registration=load('none'), thermal_scaler=ThermalScaler(
-        ThermalScaling(mode='fixed', low=limits[0], high=limits[1])))
+    return make_pipeline(MirrorBackend(), Settings().changed({
+        'registration.mode': 'none', 'thermal.scaling': 'fixed', 'thermal.range': limits}))
 
 
 def _partner(camera: str, size: tuple[int, int]) -> Image:

@@ -17,16 +17,17 @@ from rclpy.context import Context  # noqa: E402
 from rclpy.exceptions import ParameterNotDeclaredException  # noqa: E402
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
+from rclpy.parameter import parameter_dict_from_yaml_file  # noqa: E402
 
-from uaafusion_ros.demo.processes import free_domain  # noqa: E402
-from uaafusion_ros.engine.backend import Backend  # noqa: E402
-from uaafusion_ros.engine.models import ModelSpec  # noqa: E402
+from uaafusion_ros.engine.contract import Backend  # noqa: E402
+from uaafusion_ros.engine.contract import ModelSpec  # noqa: E402
 from uaafusion_ros.nodes import fusion_node  # noqa: E402
-from uaafusion_ros.parameters.row import Row  # noqa: E402
-from uaafusion_ros.parameters.table import TABLE  # noqa: E402
+from uaafusion_ros.parameter import Parameter as Row  # noqa: E402
+from uaafusion_ros.settings import PARAMETERS  # noqa: E402
 
 pytestmark = pytest.mark.ros
 SETS = 1500
+SHIPPED = Path(__file__).resolve().parents[2] / 'config/fusion.yaml'
 NAN, INF = float('nan'), float('inf')
 NUMBERS = (0, 1, -1, 2, 7, 10, 500, 501, 1024, 16384, 2 ** 31, 2 ** 63 - 1, -2 ** 63,
            0.0, -0.0, 0.5, 1.0, 0.99, 16.0, 99.5, 100.0, 1000.0, 1000.0001, 1e30, 1.1e30, 1e308,
@@ -57,10 +58,9 @@ class MirrorBackend(Backend):
 @pytest.fixture
 def node(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Return an unconfigured node on a context of its own."""
-    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    monkeypatch.setattr(fusion_node, 'load_backend', lambda **_: MirrorBackend())
+    monkeypatch.setattr(fusion_node, 'make_backend', lambda settings: MirrorBackend())
     context = Context()
-    rclpy.init(context=context, domain_id=free_domain())
+    rclpy.init(context=context)
     node = fusion_node.FusionNode(context=context)
     yield node
     assert node.close(5.0)
@@ -80,11 +80,11 @@ def accepts(row: Row, value: Any) -> bool:
         return value in row.choices and type(value) is str
     if row.kind == 'bool':
         return type(value) is bool
-    if row.kind == 'string':
+    if row.kind == 'str':
         return type(value) is str
-    if row.kind == 'integer':
+    if row.kind == 'int':
         return type(value) is int and _number(value, low, high)
-    if row.kind == 'double':
+    if row.kind == 'float':
         return _number(value, low, high)
     if not (hasattr(value, '__len__') and type(value) is not str
             and len(value) == LENGTHS[row.kind]
@@ -113,9 +113,9 @@ def _good_value(row: Row, random: Random) -> Any:
     low, high = row.minimum, row.maximum
     if row.choices:
         return random.choice(row.choices)
-    if row.kind == 'double':
+    if row.kind == 'float':
         return random.choice((low, high, random.uniform(low, high)))
-    if row.kind == 'integer':
+    if row.kind == 'int':
         return random.choice((int(low), int(high), random.randint(int(low), int(high))))
     if row.kind == 'interval':
         return sorted(random.uniform(low, high) for _ in range(2))
@@ -144,7 +144,7 @@ def test_every_set_is_taken_or_refused_as_a_whole(node, active, record_property)
     if active:
         assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
         assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
-    rows = list(TABLE)
+    rows = list(PARAMETERS.values())
     random = Random(int(active))
     taken = refused = 0
     for number in range(SETS):
@@ -154,8 +154,9 @@ def test_every_set_is_taken_or_refused_as_a_whole(node, active, record_property)
                   for row in chosen}
         changeable = {'always'} | (set() if active else {'unconfigured'})
         bad = [row for row in chosen if not accepts(row, values[row.name])]
-        late = [row for row in chosen if row.change not in changeable]
-        before, own = _read(node, rows), node._settings.values
+        before, own = _read(node, rows), node.settings
+        late = [row for row in chosen if row.change not in changeable
+                and _stored(values[row.name]) != own.values()[row.name]]
         result = node.set_parameters_atomically(
             [Parameter(name, value=value) for name, value in values.items()])
         told = f'set {number}, {values}: {result.reason}'
@@ -163,11 +164,10 @@ def test_every_set_is_taken_or_refused_as_a_whole(node, active, record_property)
         if result.successful:
             taken += 1
             for name, value in values.items():
-                expected = tuple(value) if isinstance(value, list) else value
-                assert node._settings.values[name] == expected, told
+                assert node.settings.values()[name] == _stored(value), told
             continue
         refused += 1
-        assert _read(node, rows) == before and node._settings.values is own, told
+        assert _read(node, rows) == before and node.settings is own, told
         assert any(row.name in result.reason for row in bad + late), told
         for row in bad:
             if row.name in result.reason and row.change in changeable:
@@ -176,6 +176,10 @@ def test_every_set_is_taken_or_refused_as_a_whole(node, active, record_property)
     record_property('sets', {'taken': taken, 'refused': refused})
     print(f'\n{taken} sets taken, {refused} refused')
     assert min(taken, refused) > SETS // 20
+
+
+def _stored(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _names(reason: str, value: Any) -> bool:
@@ -191,11 +195,52 @@ def _says_what_is_accepted(reason: str, row: Row) -> bool:
     return row.accepted in reason
 
 
+@pytest.mark.parametrize('active', [False, True], ids=['unconfigured', 'active'])
+def test_a_node_takes_its_own_dump(node, active):
+    """Every parameter set to what it is, one by one and all at once, changes nothing."""
+    if active:
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    dump = [node.get_parameter(name) for name in PARAMETERS]
+    before = node.settings
+    for result in [*node.set_parameters(dump), node.set_parameters_atomically(dump)]:
+        assert result.successful, result.reason
+    assert node.settings == before
+    refused = node.set_parameters_atomically([Parameter('autostart', value=False)])
+    assert not refused.successful and 'only at start' in refused.reason
+
+
+def test_the_shipped_file_is_for_a_running_node_of_any_name(node):
+    """As `ros2 param load` reads it."""
+    found = parameter_dict_from_yaml_file(str(SHIPPED), True, ['/front/some_name'])
+    assert len(found) > 10
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    results = node.set_parameters([Parameter.from_parameter_msg(each) for each in found.values()])
+    assert all(result.successful for result in results), results
+
+
+def test_a_renamed_node_starts_with_a_file_like_the_shipped_one(tmp_path):
+    """The key does not name the node."""
+    file = tmp_path / 'my.yaml'
+    text = SHIPPED.read_text()
+    assert 'slop_ms: 16.0' in text
+    file.write_text(text.replace('slop_ms: 16.0', 'slop_ms: 7.0'))
+    context = Context()
+    rclpy.init(context=context, domain_id=free_domain())
+    node = fusion_node.FusionNode(context=context, cli_args=[
+        '--ros-args', '-r', '__node:=other', '-r', '__ns:=/rear', '--params-file', str(file)])
+    assert node.get_fully_qualified_name() == '/rear/other'
+    assert node.settings.sync.slop_ms == 7.0
+    node.destroy_node()
+    context.try_shutdown()
+
+
 def test_an_unknown_name_spoils_its_set(node):
     """Nothing of a set with a name that does not exist is taken."""
-    for row in TABLE:
-        before, own = _read(node, list(TABLE)), node._settings.values
+    rows = list(PARAMETERS.values())
+    for row in rows:
+        before, own = _read(node, rows), node.settings
         with pytest.raises(ParameterNotDeclaredException):
             node.set_parameters_atomically([
                 Parameter('overlay.alpha', value=0.25), Parameter(row.name + '_', value=1)])
-        assert _read(node, list(TABLE)) == before and node._settings.values is own
+        assert _read(node, rows) == before and node.settings is own

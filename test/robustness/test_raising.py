@@ -17,9 +17,8 @@ from rclpy.context import Context  # noqa: E402
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.serialization import serialize_message  # noqa: E402
 
-from uaafusion_ros.demo.processes import free_domain  # noqa: E402
-from uaafusion_ros.engine.backend import Backend  # noqa: E402
-from uaafusion_ros.engine.models import ModelSpec  # noqa: E402
+from uaafusion_ros.engine.contract import Backend  # noqa: E402
+from uaafusion_ros.engine.contract import ModelSpec  # noqa: E402
 from uaafusion_ros.errors import EngineError  # noqa: E402
 from uaafusion_ros.nodes import fusion_node  # noqa: E402
 from uaafusion_ros.nodes.messages import image_from_array  # noqa: E402
@@ -70,10 +69,9 @@ def backend() -> FaultyBackend:
 @pytest.fixture
 def node(backend: FaultyBackend, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Return an active node whose fused image is always wanted, and heard by `node.sent`."""
-    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    monkeypatch.setattr(fusion_node, 'load_backend', lambda **_: backend)
+    monkeypatch.setattr(fusion_node, 'make_backend', lambda settings: backend)
     context = Context()
-    rclpy.init(context=context, domain_id=free_domain())
+    rclpy.init(context=context)
     node = fusion_node.FusionNode(context=context)
     assert node.trigger_configure() == OK and node.trigger_activate() == OK
     node.sent = []
@@ -94,11 +92,11 @@ def _image(camera: str, number: int) -> bytes:
 def _send_pair(node: Any, number: int) -> dict[str, int]:
     for camera in ('rgb', 'thermal'):
         node._inputs.receive(camera, _image(camera, number))
-    node._flow.reset(Drop.RESET)
+    node._dispatcher.reset(Drop.RESET)
     deadline = time.monotonic() + 5.0
-    while node._tally.snapshot()['in_flight'] and time.monotonic() < deadline:
+    while node._counters.snapshot()['in_flight'] and time.monotonic() < deadline:
         time.sleep(0.002)
-    return node._tally.snapshot()
+    return node._counters.snapshot()
 
 
 def test_an_inference_that_raises_costs_one_pair(node, backend):

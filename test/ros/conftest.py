@@ -10,21 +10,16 @@ from typing import Any
 
 import pytest
 
-from uaafusion_ros.demo.processes import free_domain
-
 # Without ROS there is nothing here that could be imported.
 collect_ignore_glob = [] if find_spec('rclpy') else ['test_*.py']
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def robot(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def robot(domain: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Start nodes and cameras with the shipped transport profile, and end them all."""
-    from harness import Robot
-    domain = free_domain()
+    from robot import Robot
     for name, value in {
-        'ROS_DOMAIN_ID': str(domain),
-        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
         'FASTDDS_DEFAULT_PROFILES_FILE': str(ROOT / 'config/fastdds.xml'),
         'PYTHONPATH': os.pathsep.join(
             filter(None, (str(ROOT), os.environ.get('PYTHONPATH', '')))),

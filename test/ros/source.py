@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from camera_process import scene
-from harness import Listener
-from harness import until
+from robot import Listener
+from robot import until
 from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import Image
 
+from uaafusion_ros.harness.pictures import scene
 from uaafusion_ros.nodes.messages import image_from_array
 
 BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -37,8 +38,10 @@ class Source:
 
     def matched(self, timeout_s: float = 10.0) -> bool:
         """Wait until both topics have a subscriber; return whether they have."""
-        return bool(until(lambda: all(
-            topic.get_subscription_count() for topic in self.topics.values()), timeout_s))
+        found = until(lambda: all(
+            topic.get_subscription_count() for topic in self.topics.values()), timeout_s)
+        time.sleep(0.3)  # a match seen here may still be unknown to the other side
+        return bool(found)
 
     def send(self, camera: str, stamp_ns: int) -> None:
         """Publish one image."""

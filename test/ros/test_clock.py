@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness import until
+from robot import until
 import numpy as np
 import pytest
 from rosgraph_msgs.msg import Clock

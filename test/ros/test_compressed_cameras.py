@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import count
 import struct
 import zlib
 
 import cv2
-from harness import START_S
-from harness import until
+from robot import START_S
+from robot import until
 import numpy as np
 import pytest
 from sensor_msgs.msg import CompressedImage
+
+from uaafusion_ros.harness.processes import held
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 BOTH = {'input__rgb_transport': 'compressed', 'input__thermal_transport': 'compressed'}
@@ -76,17 +79,21 @@ def test_bad_files_are_refused_and_the_next_pair_is_fused(robot):
     listener.hear('fused/image')
     node = robot.active(**BOTH)
     publisher = listener.node.create_publisher(CompressedImage, '/rgb/image_raw/compressed', 5)
-    assert until(publisher.get_subscription_count)
     good = cv2.imencode('.jpg', np.zeros((120, 160, 3), np.uint8))[1].tobytes()
-    for number, data in enumerate((_bomb(), good[:-40], b'no image', b'')):
-        message = CompressedImage(format='jpeg')
-        message.header.stamp.sec = 1_700_000_000 + number
-        message.data = data
-        publisher.publish(message)
-    assert until(lambda: listener.counts().get('dropped.rgb.malformed') == 4)
+    stamps = count(1_700_000_000)
+
+    def refused(*files: bytes) -> int:
+        for data in files:
+            message = CompressedImage(format='jpeg', data=data)
+            message.header.stamp.sec = next(stamps)
+            publisher.publish(message)
+        return listener.counts().get('dropped.rgb.malformed', 0)
+
+    # Sent until it is heard: a publisher sees its reader before the reader sees the publisher.
+    assert until(lambda: refused(_bomb()))
+    before = listener.counts()['dropped.rgb.malformed']
+    assert refused(good[:-40], b'no image', b'') == before + 3
     assert 'more than 16000000 pixels' in node.wait_for('ERROR')
-    with open(f'/proc/{node.pid}/status') as lines:
-        peak_kb = next(int(line.split()[1]) for line in lines if line.startswith('VmHWM'))
-    assert peak_kb < 1_500_000
+    assert held(node.pid)['peak'] < 1_500_000
     robot.camera('--compress', 'jpeg', '--rate', '5')
     assert until(lambda: listener.images['/fused/image'], START_S), listener.counts()

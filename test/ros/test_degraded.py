@@ -4,29 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterator
-import sys
 import time
 from typing import Any
 
-from harness import Pauses
-from harness import ROOT
-from harness import until
+from robot import Pauses
+from robot import until
 import numpy as np
 import pytest
 from rclpy.qos import DurabilityPolicy
-from rclpy.qos import qos_profile_sensor_data
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
+from uaafusion_ros.harness.camera import CAMERAS
+from uaafusion_ros.harness.camera import Cameras
+from uaafusion_ros.harness.pictures import hot_slot
+from uaafusion_ros.harness.pictures import SLOTS
 from uaafusion_ros.nodes.messages import ns_from_stamp
-
-sys.path.append(str(ROOT / 'benchmarks'))
-
-from faulty_camera import Camera  # noqa: E402
-from faulty_camera import CAMERAS  # noqa: E402
-from faulty_camera import hot_slot  # noqa: E402
-from faulty_camera import SLOTS  # noqa: E402
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
@@ -43,8 +37,9 @@ class Scene:
     def __init__(self, listener: Any, rate_hz: float) -> None:
         self._rate_hz = rate_hz
         self.pauses = Pauses()
-        self.cameras = {camera: Camera(camera, rate=rate_hz, size=(64, 48))
-                        for camera in CAMERAS}
+        self.cameras = {camera: Cameras(
+            '--cameras', camera, '--pictures', 'blocks', '--stamp', 'trigger', '--rate', rate_hz,
+            '--size', 64, 48) for camera in CAMERAS}
         self.modes: list[tuple[float, str]] = []
         self.shown: list[tuple[float, float, int | None]] = []  # arrival, stamp, hot slot
         listener.node.create_subscription(
@@ -57,6 +52,10 @@ class Scene:
         fused = np.frombuffer(message.data, np.uint8).reshape(message.height, message.width, 3)
         self.shown.append((time.time(), ns_from_stamp(message.header.stamp) / 1e9,
                            hot_slot(fused)))
+
+    def tell(self, camera: str, command: str) -> int:
+        """Tell a camera what to do; return the number of the first frame that it concerns."""
+        return self.cameras[camera].tell(camera, command)
 
     def settle(self, quiet_s: float = 1.0) -> None:
         """Wait for so many seconds of quiet in mode FUSED."""
@@ -106,7 +105,7 @@ def scene(robot: Any, rate_hz: float) -> Iterator[Scene]:
     finally:
         scene.pauses.close()
         for camera in scene.cameras.values():
-            camera.end()
+            camera.stop()
     assert node.alive() and not node.said('ERROR') and not node.said('Traceback'), node.lines
 
 
@@ -120,14 +119,14 @@ def _figures(record: Callable, **seconds: float) -> None:
 def test_a_camera_stops_and_returns(scene, camera, alone, record_property):
     """The other is shown alone within timeout and frame, and pairs again after three of them."""
     scene.settle()
-    stopped = scene.cameras[camera].tell('silent') / RATE_HZ
+    stopped = scene.tell(camera, 'silent') / RATE_HZ
     lost = scene.reached({alone}, stopped)
     time.sleep(1.5)
     assert scene.modes[-1][1] == alone
     slots = [slot for arrival, _, slot in scene.shown if arrival > time.time() - 1.0]
     assert slots and (camera == 'rgb') == all(slot is not None for slot in slots)
     gap = scene.longest_gap_s(stopped)
-    back = scene.reached({'FUSED'}, scene.cameras[camera].tell('run') / RATE_HZ)
+    back = scene.reached({'FUSED'}, scene.tell(camera, 'run') / RATE_HZ)
     scene.settle()
     _figures(record_property, lost=lost, gap=gap, back=back)
     assert lost <= TIMEOUT_S + FRAME_S
@@ -146,11 +145,11 @@ def test_half_of_the_frames_lost_is_no_flapping(scene, camera, rate_hz, record_p
     as long as a timeout, but for one in a hundred trials.
     """
     scene.settle()
-    began = scene.cameras[camera].tell('loss 0.5') / rate_hz
+    began = scene.tell(camera, 'loss 0.5') / rate_hz
     time.sleep(5.0)
     during = [mode for at, mode in scene.modes if at >= began]
     gap = scene.longest_gap_s(began)
-    scene.cameras[camera].tell('run')
+    scene.tell(camera, 'run')
     scene.settle()
     _figures(record_property, gap=gap)
     assert 'FUSED' not in during[:-1], during
@@ -171,9 +170,9 @@ def test_a_closed_shutter_is_known_and_shows_no_ghost(scene, how, record_propert
         scene.settle()
         assert how == 'freeze' or until(scene.regular, 60.0), 'the machine is too busy'
         # The frame of the command is the first to repeat or to be missing.
-        shut = scene.cameras['thermal'].tell(how) / RATE_HZ
+        shut = scene.tell('thermal', how) / RATE_HZ
         time.sleep(seconds)
-        opened = scene.cameras['thermal'].tell('run') / RATE_HZ
+        opened = scene.tell('thermal', 'run') / RATE_HZ
         known = scene.reached({'THERMAL_FROZEN'}, shut)
         back = scene.reached({'FUSED'}, max(opened, shut + known))
         _figures(record_property, shut=seconds, known=known, back=back)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness import OUTPUTS
-from harness import until
+from robot import OUTPUTS
+from robot import until
 import numpy as np
 import pytest
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import sys
 import time
 
-from harness import until
+from robot import until
 import pytest
 from rclpy.qos import QoSProfile
 from source import Source

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 
-from harness import until
+from robot import until
 import pytest
 
 launch = pytest.importorskip('launch', reason='a ROS distribution is needed')

@@ -6,7 +6,7 @@ from pathlib import Path
 import signal
 import time
 
-from harness import until
+from robot import until
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 import pytest

@@ -7,15 +7,14 @@ import statistics
 import time
 from typing import Any
 
-from harness import Listener
-from harness import START_S
-from harness import until
+from robot import Listener
+from robot import START_S
+from robot import until
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from measure import descriptors
-from measure import private_mb
-from measure import threads
 import pytest
+
+from uaafusion_ros.harness.processes import held
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
@@ -47,11 +46,16 @@ class Manager:
         return future.result().success
 
 
+def _private_mb(pid: int) -> float:
+    return held(pid)['private'] / 1024
+
+
 def _held(pid: int) -> tuple[int, int]:
     """Return threads and descriptors, without those of a moment, as a file being read."""
     seen = []
     for _ in range(5):
-        seen.append((threads(pid), descriptors(pid)))
+        now = held(pid)
+        seen.append((now['threads'], now['descriptors']))
         time.sleep(0.02)
     return min(count for count, _ in seen), min(count for _, count in seen)
 
@@ -78,16 +82,16 @@ def test_two_hundred_transitions_right_and_wrong_leave_the_node_as_it_was(robot)
 
     for _ in range(3):
         cycle()
-    memory = private_mb(node.pid)
+    memory = _private_mb(node.pid)
     for _ in range(200):
         attempt(random.choice(
             (CONFIGURE, ACTIVATE, DEACTIVATE, CLEANUP, *random.sample(WRONG, 3))))
     while state != 'unconfigured':
         attempt({'active': DEACTIVATE, 'inactive': CLEANUP}[state])
     cycle()
-    print(f'\nmemory after cycle 3: {memory:.1f} MiB, at the end {private_mb(node.pid):.1f} MiB')
+    print(f'\nmemory after cycle 3: {memory:.1f} MiB, at the end {_private_mb(node.pid):.1f} MiB')
     assert listener.state() == 'unconfigured'
-    assert private_mb(node.pid) < 1.05 * memory
+    assert _private_mb(node.pid) < 1.05 * memory
     assert node.alive() and camera.alive() and 'Traceback' not in '\n'.join(node.lines)
     assert node.stop() == 0
 
@@ -99,16 +103,16 @@ def test_a_hundred_activations_under_load_hold_no_more_than_the_third(robot):
     node = robot.active(engine__warmup_size=[64, 48])
     robot.camera('--rate', '60', '--size', '64', '48')
     assert until(lambda: listener.counts()['fused'] > 2)
-    manager, held, memory = Manager(listener), [], []
+    manager, kept, memory = Manager(listener), [], []
     for _ in range(100):
         assert manager.change(DEACTIVATE) and manager.change(ACTIVATE)
         fused = len(listener.images['/fused/image'])
         assert until(lambda: len(listener.images['/fused/image']) > fused), 'no output resumed'
-        held.append(_held(node.pid))
-        memory.append(private_mb(node.pid))
+        kept.append(_held(node.pid))
+        memory.append(_private_mb(node.pid))
     print(f'\nmemory of cycle 3: {memory[2]:.1f} MiB, of the last ten '
           f'{statistics.median(memory[-10:]):.1f} MiB')
-    assert len(set(held[2:])) == 1, held
+    assert len(set(kept[2:])) == 1, kept
     assert statistics.median(memory[-10:]) < 1.05 * memory[2], memory
     assert listener.change(DEACTIVATE)
     counts = listener.counts()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness import until
+from robot import until
 from lifecycle_msgs.msg import Transition
 import numpy as np
 import pytest

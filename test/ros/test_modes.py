@@ -6,8 +6,7 @@ from threading import Event
 from threading import Thread
 import time
 
-from camera_process import scene
-from harness import until
+from robot import until
 import numpy as np
 import pytest
 from rclpy.qos import DurabilityPolicy
@@ -15,6 +14,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
+from uaafusion_ros.harness.pictures import scene
 from uaafusion_ros.nodes.messages import image_from_array
 from uaafusion_ros.nodes.messages import ns_from_stamp
 
@@ -107,6 +107,16 @@ def show(robot):
 
 def _pixels(image: Image) -> np.ndarray:
     return np.frombuffer(image.data, np.uint8).reshape(image.height, image.width, 3)
+
+
+def test_another_timeout_does_not_interrupt_fusion(show):
+    """A supervisor that stops the robot when the mode is STALE must not see it."""
+    _, _, watch = show
+    modes = list(watch.modes)
+    for timeout_s in (2.0, 0.4, 0.5):
+        assert watch.listener.set(mode__timeout_s=timeout_s).successful
+        watch.fused(3)
+    assert watch.modes == modes, watch.modes
 
 
 def test_rgb_goes_on_without_thermal_and_fusion_comes_back(show):

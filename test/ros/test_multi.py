@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness import until
+from robot import until
 import pytest
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
@@ -37,7 +37,7 @@ def test_two_nodes_in_one_process_do_not_mix(robot):
         listener.node.create_subscription(
             String, f'/{side}/fusion_node/mode',
             lambda message, side=side: modes[side].append(message.data), LATCHED)
-    process = robot._start('-c', TWO)
+    process = robot.start('-c', TWO)
     process.wait_for('both started')
     sent = robot.camera('--namespace', 'left', '--frame', 'left_optical', '--count', '25',
                         '--rate', '5').result()

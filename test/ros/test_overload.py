@@ -6,13 +6,12 @@ from collections.abc import Callable
 import statistics
 import time
 
-from harness import until
-from measure import private_mb
-from measure import threads
+from robot import until
 import pytest
 from sensor_msgs.msg import Image
 from source import Source
 
+from uaafusion_ros.harness.processes import held
 from uaafusion_ros.nodes.messages import ns_from_stamp
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
@@ -58,9 +57,10 @@ def test_at_three_times_its_capacity_the_node_stays_prompt_and_flat(robot, recor
     _flood(source, 60.0, 3.0)  # more than any machine here can fuse: its capacity
     capacity_hz = 1.0 / statistics.mean(_intervals(outputs[2:]))
     memory: list[float] = []
-    held = threads(node.pid)
+    threads = held(node.pid)['threads']
     began = time.monotonic()
-    sent = _flood(source, 3.0 * capacity_hz, SECONDS, lambda: memory.append(private_mb(node.pid)))
+    sent = _flood(source, 3.0 * capacity_hz, SECONDS,
+                  lambda: memory.append(held(node.pid)['private'] / 1024))
     ended = time.monotonic()
     until(lambda: listener.counts()['in_flight'] == 0)
     counts = listener.counts()
@@ -84,4 +84,4 @@ def test_at_three_times_its_capacity_the_node_stays_prompt_and_flat(robot, recor
     assert dropped['dropped.pair.superseded'] > sent / 3
     assert counts['paired'] >= 0.99 * source.sent['rgb']
     assert memory[-1] < 1.05 * memory[10], memory
-    assert threads(node.pid) == held
+    assert held(node.pid)['threads'] == threads

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 import time
 
-from harness import until
+from robot import until
 import pytest
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from harness import until
+from robot import until
 import pytest
 
 pytestmark = pytest.mark.ros

@@ -10,9 +10,9 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from harness import Listener
-from harness import ROOT
-from harness import until
+from robot import Listener
+from robot import ROOT
+from robot import until
 import pytest
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image

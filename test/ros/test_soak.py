@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-from harness import ROOT
+from robot import ROOT
 import pytest
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness import until
+from robot import until
 import pytest
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]

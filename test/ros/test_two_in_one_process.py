@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 import textwrap
 
-from harness import Process
-from harness import until
+from robot import until
 import pytest
 from source import Source
 
@@ -40,7 +39,7 @@ def test_two_nodes_in_one_process_do_not_talk_to_one_another(robot, tmp_path):
     listener = robot.listener
     script = Path(tmp_path) / 'two_nodes.py'
     script.write_text(TWO_NODES)
-    process = Process(str(script))
+    process = robot.start(script)
     try:
         sources = {}
         for number, side in enumerate(('left', 'right')):

@@ -6,8 +6,8 @@ import importlib.util
 import re
 import signal
 
-from harness import START_S
-from harness import until
+from robot import START_S
+from robot import until
 from lifecycle_msgs.msg import Transition
 import pytest
 
@@ -25,7 +25,7 @@ def test_a_malformed_image_is_dropped_and_the_next_is_fused(robot, fault, words)
     listener = robot.listener
     listener.hear('fused/image')
     node = robot.active()
-    robot.camera('--count', '20', '--rate', '8', '--fault', fault, '--fault-every', '2').result()
+    robot.camera('--count', '20', '--rate', '8', '--tell', f'rgb spoil {fault} 2').result()
     until(lambda: listener.counts()['pending.thermal'] == 0, 5.0)
     counts = listener.counts()
     assert counts['received.rgb'] == counts['received.thermal'] == 20
@@ -34,7 +34,7 @@ def test_a_malformed_image_is_dropped_and_the_next_is_fused(robot, fault, words)
     assert counts['fused'] >= 8, counts
     errors = node.said('ERROR')
     assert len(errors) == 1, errors
-    assert '/rgb/image_raw: image dropped' in errors[0]
+    assert 'rgb image dropped: ' in errors[0] and '/rgb/image_raw' in errors[0]
     for word in words:
         assert word in errors[0]
     assert 'Traceback' not in '\n'.join(node.lines)
@@ -45,7 +45,7 @@ def test_a_malformed_image_is_dropped_and_the_next_is_fused(robot, fault, words)
 def test_a_camera_of_malformed_images_alone_is_no_ok(robot):
     """/diagnostics names the fault while it lasts."""
     robot.active()
-    robot.camera('--fault', 'encoding')
+    robot.camera('--tell', 'rgb spoil encoding')
     assert until(lambda: "'jpeg2000' is not supported" in robot.listener.messages()['cameras'])
 
 
@@ -67,7 +67,7 @@ def test_pairs_that_all_fail_are_no_ok(robot):
 def test_arguments_that_ros_refuses_end_in_one_line(robot, arguments):
     """No traceback, and the exit code of a wrong call."""
     node = robot.fusion_node(*arguments)
-    node.end(START_S)
+    node.wait(START_S)
     assert node.stop() == 2
     own = [line for line in node.lines if '[rcl]' not in line]
     assert len(own) == 1 and arguments[1].partition(':=')[0] in own[0], node.lines

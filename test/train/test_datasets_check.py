@@ -40,7 +40,7 @@ def test_every_defect_is_named_at_once(root, capsys):
     assert main(['pairs', str(root), 'train']) == 2
     out = capsys.readouterr().out
     for text in ('its partner (40, 64)', 'labels/00000D.png: class id 9', 'no sound pair',
-                 'rgb/00001D.png: not a readable image', 'thermal/00002D.*: missing',
+                 'rgb/00001D.png is no readable image', 'thermal/00002D.*: missing',
                  'thermal/00003D.png: has no RGB image', 'labels/00003D.png: has no RGB image',
                  'defects: 6'):
         assert text in out
@@ -84,3 +84,13 @@ def test_it_is_a_verb_of_the_training(root, capsys):
     assert capsys.readouterr().out.endswith('sound\n')
     (root / 'val' / 'rgb' / '00005D.png').unlink()
     assert train(['check', 'pairs', str(root), 'val']) == 2
+
+
+def test_odd_thermal_images_are_noted_once_and_no_defect(root, capsys):
+    for k in range(4):
+        counts = 7000 + scene(k)[1].astype(np.uint16) * 9
+        save(root / 'train' / 'thermal' / f'{k:05}D.png', counts.byteswap())
+    assert main(['pairs', str(root), 'train']) == 0
+    out = capsys.readouterr().out
+    assert out.count('note: ') == 1 and 'thermal/00000D.png: the high and low bytes' in out
+    assert out.endswith('sound\n')

@@ -40,8 +40,9 @@ def source(root):
     ('labels', np.zeros((24, 32), np.uint8), r'its partner \(24, 32\) in .*labels/00001D.png'),
     ('labels', np.full(SIZE, 3, np.uint8), 'labels/00001D.png: class id 3, but pairs has ids'),
     ('labels', np.zeros((*SIZE, 4), np.uint8), 'labels/00001D.png: 4 channels of uint8'),
-    ('thermal', np.zeros((*SIZE, 4), np.uint8), 'thermal/00001D.png: 4 channels of uint8; a th'),
-    ('thermal', np.full((*SIZE, 3), (200, 0, 90), np.uint8), 'a thermal image in colours'),
+    ('thermal', np.zeros((*SIZE, 4), np.uint8), 'thermal/00001D.png has 4 channels of uint8'),
+    ('thermal', np.full((*SIZE, 3), (200, 0, 90), np.uint8),
+     'thermal/00001D.png is coloured; a thermal image'),
 ])
 def test_what_does_not_fit_is_named(root, source, part, image, message):
     save(root / 'train' / part / '00001D.png', image)
@@ -68,7 +69,7 @@ def test_missing_files_and_folders_are_named(root, source):
 def test_mfnet_needs_four_channels(tmp_path):
     root = write_tree(tmp_path, 'mfnet')
     save(root / 'images' / '00001D.png', scene(1)[0])
-    with pytest.raises(DatasetError, match='00001D.png: 3 channels of uint8; a mfnet image has'):
+    with pytest.raises(DatasetError, match='00001D.png: 3 channels of uint8; accepted are four'):
         read(Source('mfnet', str(root), 'train'))
 
 
@@ -102,7 +103,7 @@ def test_large_sets_are_read_on_access_and_kept_while_there_is_room(root, source
     for pair in find(source):
         pair.rgb.write_bytes(b'')
     assert lazy[0].rgb is lazy[0].rgb and lazy[1].name == '00001D'
-    with pytest.raises(DatasetError, match='rgb/00002D.png: not a readable image'):
+    with pytest.raises(DatasetError, match='rgb/00002D.png is no readable image'):
         lazy[2]
 
 

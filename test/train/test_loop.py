@@ -109,6 +109,7 @@ def test_what_the_joint_phase_starts_from_is_checked(pairs, tmp_path, parts):
         train(replace(config, fusion=parts['segmenter']))
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_is_what_was_validated(pairs, tmp_path, parts):
     """The scores of a black image are those of the weights beside them, not of earlier ones."""
     tensors, meta = checkpoint.load(train(settings(pairs, tmp_path / 'run', 'joint', 3, **parts)))

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from train.datasets.classes import decode
-from train.datasets.indexed_png import read_indices
 from train.datasets.scan import PairFiles
 from uaafusion_ros.errors import DatasetError
+from uaafusion_ros.errors import EncodingError
+from uaafusion_ros.imaging import files
 from uaafusion_ros.imaging.thermal import ThermalScaler
-
-# Mean difference between the channels of a thermal image (of 255) that is no longer compression.
-_FALSE_COLOURS = 10.0
+from uaafusion_ros.imaging.thermal_checks import Finding
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Sample:
 
 def load(pair: PairFiles) -> Sample:
     """Read a pair; raises DatasetError naming the file that is unreadable or does not fit."""
-    images, defects = attempt(pair)
+    images, defects, _ = attempt(pair)
     if defects:
         raise DatasetError(defects[0])
     size = next(iter(images.values())).shape[:2]
@@ -47,10 +46,11 @@ def load(pair: PairFiles) -> Sample:
         pair.cameras, pair.hidden)
 
 
-def attempt(pair: PairFiles) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Return what can be read of a pair ('rgb', 'thermal', 'label'), and each thing wrong."""
+def attempt(pair: PairFiles) -> tuple[dict[str, np.ndarray], list[str], tuple[Finding, ...]]:
+    """Return what can be read of a pair ('rgb', 'thermal', 'label'), what is wrong, what odd."""
     images: dict[str, np.ndarray] = {}
-    defects = []
+    defects: list[str] = []
+    findings: tuple[Finding, ...] = ()
     steps = (('rgb', read_rgb), ('thermal', read_thermal), ('label', read_label))
     if pair.cameras != 'both':
         steps = tuple(step for step in steps if step[0] in (pair.cameras, 'label'))
@@ -64,6 +64,8 @@ def attempt(pair: PairFiles) -> tuple[dict[str, np.ndarray], list[str]]:
             continue
         if part == 'stack':
             images['rgb'], images['thermal'] = image
+        elif part == 'thermal':
+            images['thermal'], findings = image
         elif image is not None:
             images[part] = image
     first = 'thermal' if pair.cameras == 'thermal' else 'rgb'
@@ -73,62 +75,46 @@ def attempt(pair: PairFiles) -> tuple[dict[str, np.ndarray], list[str]]:
             if part in images and images[part].shape != size:
                 defects.append(f'{getattr(pair, first)}: {size} pixels, its partner {images[part].shape} in '
                                f'{path}; pairs must be registered and of one size')
-    return images, defects
+    return images, defects, findings
 
 
 def read_rgb(pair: PairFiles) -> np.ndarray:
     """Return the RGB image, uint8 HxWx3; a gray file gives three equal channels."""
-    return np.ascontiguousarray(_image(pair.rgb, cv2.IMREAD_COLOR)[..., ::-1])
+    return _read(files.read_rgb, pair.rgb)
 
 
-def read_thermal(pair: PairFiles) -> np.ndarray:
+def read_thermal(pair: PairFiles) -> tuple[np.ndarray, tuple[Finding, ...]]:
     """
-    Return the thermal image, uint8 HxW, hot is bright.
+    Return the thermal image, uint8 HxW, hot is bright, and what was unusual about it.
 
     16-bit and float files are stretched between their own percentiles, as one image of a camera
     is; three channels are accepted where they are equal.
     """
-    image = _image(pair.thermal, cv2.IMREAD_UNCHANGED)
-    if image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8:
-        difference = np.ptp(image, axis=2).mean()
-        if difference > _FALSE_COLOURS:
-            raise DatasetError(f'{pair.thermal}: a thermal image in colours (its channels differ '
-                               f'by {difference:.0f} on average); accepted is one channel')
-        image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    if image.ndim != 2 or image.dtype not in (np.uint8, np.uint16, np.float32):
-        channels = 1 if image.ndim == 2 else image.shape[2]
-        raise DatasetError(f'{pair.thermal}: {channels} channels of {image.dtype}; a thermal '
-                           'image has one of uint8, uint16 or float32')
-    return image if image.dtype == np.uint8 else ThermalScaler().scale(image).image
+    thermal = _read(files.read_thermal, pair.thermal)
+    image = thermal.array
+    if image.dtype != np.uint8:
+        image = ThermalScaler().scale(image).image
+    return image, thermal.findings
 
 
 def read_stack(pair: PairFiles) -> tuple[np.ndarray, np.ndarray]:
     """Return RGB and thermal image of a file that holds both in four channels."""
-    image = _image(pair.rgb, cv2.IMREAD_UNCHANGED)
-    channels = 1 if image.ndim == 2 else image.shape[2]
-    if channels != 4 or image.dtype != np.uint8:
-        raise DatasetError(f'{pair.rgb}: {channels} channels of {image.dtype}; a {pair.owner} '
-                           'image has four of uint8: red, green, blue and thermal')
-    return np.ascontiguousarray(image[..., 2::-1]), np.ascontiguousarray(image[..., 3])
+    return _read(files.read_stack, pair.rgb)
 
 
 def read_label(pair: PairFiles) -> np.ndarray | None:
     """Return the class ids of a pair, uint8 HxW with 255 where unlabelled, or None."""
     if pair.labels is None:
         return None
-    image = read_indices(pair.labels)
-    if image is None:
-        image = _image(pair.labels, cv2.IMREAD_UNCHANGED)
-        if image.ndim == 3 and image.shape[2] == 3:
-            image = image[..., ::-1]
+    image = _read(files.read_label, pair.labels)
     try:
         return decode(image, pair.classes, pair.owner)
     except DatasetError as error:
         raise DatasetError(f'{pair.labels}: {error}') from error
 
 
-def _image(path: Path, flags: int) -> np.ndarray:
-    image = cv2.imread(str(path), flags)
-    if image is None:
-        raise DatasetError(f'{path}: not a readable image')
-    return image
+def _read(reader: Callable, path: Path):
+    try:
+        return reader(path)
+    except EncodingError as error:
+        raise DatasetError(str(error)) from error

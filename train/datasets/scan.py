@@ -13,8 +13,10 @@ from train.datasets.classes import load_classes
 from train.datasets.layout import Layout
 from train.datasets.layout import Parts
 from uaafusion_ros.errors import DatasetError
+from uaafusion_ros.imaging.folders import is_image_name
+from uaafusion_ros.imaging.folders import stem_of
+from uaafusion_ros.imaging.folders import SUFFIXES
 
-SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff')
 # MFNet's script writes mirrored copies under this name; crops are mirrored at random anyway.
 _MIRRORED = '_flip'
 
@@ -200,12 +202,12 @@ class _Search:
     def _images(self, folder: Path) -> dict[str, Path]:
         found: dict[str, Path] = {}
         for path in sorted(folder.iterdir()):
-            if path.suffix.lower() not in SUFFIXES or path.name.startswith('.'):
+            if not is_image_name(path) or path.is_dir():
                 continue
-            if path.stem in found:
+            if stem_of(path) in found:
                 self.defects.append(
-                    f'{path}: there is also {found[path.stem].name}; names must be unique')
-            found.setdefault(path.stem, path)
+                    f'{path}: there is also {found[stem_of(path)].name}; names must be unique')
+            found.setdefault(stem_of(path), path)
         return found
 
     def _no_folder(self, folder: str) -> str:

@@ -6,6 +6,8 @@ from argparse import ArgumentParser
 from argparse import ArgumentTypeError
 import math
 
+from uaafusion_ros.engine.loading import NAMES
+
 
 def add_model_arguments(parser: ArgumentParser) -> None:
     """Add which network runs and on what."""
@@ -13,7 +15,14 @@ def add_model_arguments(parser: ArgumentParser) -> None:
         '--preset', default='fast', help='shipped network to run (default: %(default)s)')
     parser.add_argument(
         '--backend', default='auto',
-        help='auto, openvino or onnxruntime: the runtime (default: %(default)s)')
+        help=f'runtime: one of {", ".join(NAMES)} (default: %(default)s)')
+
+
+def add_roles_argument(parser: ArgumentParser) -> None:
+    """Add what takes images for what their pixels say they are not."""
+    parser.add_argument(
+        '--force-roles', action='store_true',
+        help='take coloured images for thermal and 16-bit gray ones for RGB, as they are given')
 
 
 def positive_float(text: str) -> float:

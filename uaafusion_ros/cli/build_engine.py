@@ -57,27 +57,28 @@ def size(text: str) -> tuple[int, int]:
 def run(options: Namespace) -> int:
     """Build or look; see the text of the module for the exit codes."""
     from uaafusion_ros.engine import models
-    from uaafusion_ros.engine.probe import probe
+    from uaafusion_ros.engine.gpu import find_gpu
     from uaafusion_ros.engine.tensorrt import api
     from uaafusion_ros.engine.tensorrt.cache import default_folder
     from uaafusion_ros.engine.tensorrt.cache import EngineCache
 
-    model, pinned = (options.model, None) if options.model else models.shipped(options.preset)
-    data, spec = models.load(model, pinned)
+    data, spec = models.read(options.model, options.preset)
     cache = EngineCache(options.cache or default_folder())
-    sizes = [tuple(-(-side // spec.multiple) * spec.multiple for side in wanted)
-             for wanted in options.size]
-    found = probe()
-    if not options.compute_capability and found.gpu is None:
-        raise EngineError(f'there is no GPU to build for: {found.reason}; on a machine without '
-                          'one, TensorRT-RTX builds for a GPU named by --compute-capability, '
-                          'such as SM86')
+    sizes = [spec.padded(*wanted) for wanted in options.size]
+    gpu = None
+    if not options.compute_capability:
+        try:
+            gpu = find_gpu()
+        except EngineError as error:
+            raise EngineError(f'there is no GPU to build for: {error}; on a machine without one, '
+                              'TensorRT-RTX builds for a GPU named by --compute-capability, such '
+                              'as SM86') from error
     if options.check:
         trt = api.load('tensorrt_rtx' if options.compute_capability else 'auto')
-        return _check(options, trt, spec, cache, sizes, found.gpu)
+        return _check(options, trt, spec, cache, sizes, gpu)
     for wanted in sizes:
         if not options.compute_capability:
-            _build_here(options, data, spec, cache, wanted, found.gpu)
+            _build_here(options, data, spec, cache, wanted, gpu)
         for capability in options.compute_capability:
             _build_for(capability, options, data, spec, cache, wanted)
     return 0
@@ -89,16 +90,17 @@ def _build_for(capability: str, options: Namespace, data: bytes, spec: Any, cach
     from uaafusion_ros.engine.tensorrt import api
     from uaafusion_ros.engine.tensorrt.builder import build
     from uaafusion_ros.engine.tensorrt.builder import BuildOptions
-    from uaafusion_ros.engine.tensorrt.builder import Sizes
+    from uaafusion_ros.engine.tensorrt.builder import Precision
     from uaafusion_ros.engine.tensorrt.cache import engine_key
 
     trt = api.load('tensorrt_rtx')
-    wish = BuildOptions(Sizes.fixed(*wanted), options.precision, capability=capability)
-    key = engine_key(trt, spec.preset, spec.sha256, wish)
+    wish = BuildOptions(wanted, Precision(options.precision), capability)
+    key = engine_key(trt, spec, wish)
     start = time.monotonic()
-    with _bar(f'{wish.sizes} {wish.precision} {capability}') as (progress, say):
-        engine, origin = cache.get_or_build(key, lambda: build(trt, data, wish, progress), say)
-    print(f'{wish.sizes} {wish.precision} {capability}: {origin}; {len(engine) / 1e6:.1f} MB, '
+    title = f'{wish.resolution} {wish.precision} {capability}'
+    with _bar(title) as (progress, say):
+        cached = cache.get_or_build(key, lambda: build(trt, data, wish, progress).engine, say)
+    print(f'{title}: {cached.origin}; {len(cached.engine) / 1e6:.1f} MB, '
           f'{time.monotonic() - start:.1f} s; it is checked when a GPU first loads it')
 
 
@@ -124,16 +126,15 @@ def _check(options: Namespace, trt: Any, spec: Any, cache: Any, sizes: list[tupl
            gpu: Any) -> int:
     """Print key and state of each engine that would be built."""
     from uaafusion_ros.engine.tensorrt.builder import BuildOptions
-    from uaafusion_ros.engine.tensorrt.builder import Sizes
+    from uaafusion_ros.engine.tensorrt.builder import Precision
     from uaafusion_ros.engine.tensorrt.cache import engine_key
 
     complete = True
     print(f'cache: {cache.folder}')
     for wanted in sizes:
         for capability in options.compute_capability or ['']:
-            wish = BuildOptions(Sizes.fixed(*wanted), options.precision, capability=capability)
-            key = engine_key(trt, spec.preset, spec.sha256, wish,
-                             gpu.name if gpu else '', gpu.capability if gpu else None)
+            wish = BuildOptions(wanted, Precision(options.precision), capability)
+            key = engine_key(trt, spec, wish, gpu)
             there, reason = cache.state(key)
             complete &= there
             print(f'{key.name}: {reason}')

@@ -22,6 +22,8 @@ from argparse import Namespace
 from pathlib import Path
 import re
 
+from uaafusion_ros.cli.arguments import add_roles_argument
+from uaafusion_ros.cli.outputs import write_image
 from uaafusion_ros.errors import DatasetError
 from uaafusion_ros.errors import RegistrationError
 
@@ -43,6 +45,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument('--points', type=Path, metavar='FILE', help='picked points (CSV or YAML)')
     parser.add_argument('--views', type=count, default=12, metavar='N',
                         help='most pairs to use, evenly chosen (default: %(default)s)')
+    add_roles_argument(parser)
     for camera in ('rgb', 'thermal'):
         parser.add_argument(f'--{camera}-topic', metavar='TOPIC',
                             help=f'{camera} images of a bag, where their name does not say so')
@@ -52,9 +55,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Calibrate, print what every view says, write the file and its picture."""
-    import cv2
     import numpy as np
 
+    from uaafusion_ros.evaluation.files import write_text
     from uaafusion_ros.imaging.calibration.overlay import overlay
     from uaafusion_ros.imaging.registration import homography
     from uaafusion_ros.imaging.registration import homography_file
@@ -75,9 +78,8 @@ def run(options: Namespace) -> int:
     good = {report.name for report in fit.views if not report.left_out}
     shown = [view for view in views if view.name in good][:_SHOWN_VIEWS]
     image = np.vstack([overlay(registration, view.thermal, view.luma) for view in shown])
-    options.out.write_text(homography_file.dump(found), encoding='utf-8')
-    if not cv2.imwrite(str(picture), image):
-        raise DatasetError(f'{picture} cannot be written; check the folder and the free space')
+    write_image(picture, image)
+    write_text(options.out, homography_file.dump(found))
     print(f'{fit.points} points of {len(good)} of {len(fit.views)} views agree within '
           f'{fit.error_px:.2f} px (rms, RGB pixels); wrote {options.out}, look at {picture}')
     return 0
@@ -115,9 +117,10 @@ def _read(options: Namespace):
 
     source = options.source
     if (source / 'rgb').is_dir() or (source / 'thermal').is_dir():
-        return calibration_views.from_folder(source, options.views)
+        return calibration_views.from_folder(source, options.views, options.force_roles)
     return calibration_views.from_bag(
-        source, options.views, {'rgb': options.rgb_topic, 'thermal': options.thermal_topic})
+        source, options.views, {'rgb': options.rgb_topic, 'thermal': options.thermal_topic},
+        options.force_roles)
 
 
 def _fit(options: Namespace, views):

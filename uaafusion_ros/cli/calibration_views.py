@@ -7,35 +7,38 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from uaafusion_ros.cli import fuse
+from uaafusion_ros.cli.findings import Findings
 from uaafusion_ros.errors import BagError
-from uaafusion_ros.errors import DatasetError
 from uaafusion_ros.imaging import encodings
 from uaafusion_ros.imaging.calibration.contract import View
+from uaafusion_ros.imaging.files import read_rgb
+from uaafusion_ros.imaging.files import read_thermal
+from uaafusion_ros.imaging.folders import match
 from uaafusion_ros.imaging.thermal import ThermalScaler
 
 # Stamps of a calibration pair may differ by this: what is calibrated with should stand still.
 SLOP_NS = 50_000_000
 
 
-def from_folder(folder: Path, count: int) -> list[View]:
+def from_folder(folder: Path, count: int, force_roles: bool) -> list[View]:
     """
     Return up to `count` evenly chosen pairs of folder/rgb and folder/thermal with equal stems.
 
     Raises DatasetError if there is none, EncodingError if one cannot be read.
     """
-    pairs, _ = fuse.match(fuse.list_images(folder / 'rgb'), fuse.list_images(folder / 'thermal'))
-    if not pairs:
-        raise DatasetError(f'no image of {folder}/rgb has the stem of one of {folder}/thermal; '
-                           'name both files of a pair alike')
-    views = []
+    pairs, _ = match(folder / 'rgb', folder / 'thermal')
+    views, findings = [], Findings()
     for rgb, thermal in _spread(pairs, count):
-        luma = cv2.cvtColor(fuse.read_rgb(rgb), cv2.COLOR_BGR2GRAY)
-        views.append(_view(rgb.stem, luma, *fuse.read_thermal(thermal)))
+        luma = cv2.cvtColor(read_rgb(rgb, force_roles), cv2.COLOR_RGB2GRAY)
+        found = read_thermal(thermal, force_roles)
+        findings.add(thermal, found.findings)
+        views.append(_view(rgb.stem, luma, found.array, found.encoding))
+    findings.report()
     return views
 
 
-def from_bag(path: Path, count: int, asked: dict[str, str | None]) -> list[View]:
+def from_bag(path: Path, count: int, asked: dict[str, str | None],
+             force_roles: bool) -> list[View]:
     """
     Return up to `count` pairs, evenly chosen from all of a bag; `asked` maps cameras to topics.
 
@@ -45,17 +48,17 @@ def from_bag(path: Path, count: int, asked: dict[str, str | None]) -> list[View]
     from uaafusion_ros.evaluation.bag_source import BagSource
     from uaafusion_ros.evaluation.bags import frame_of
     from uaafusion_ros.evaluation.bags import image_stamp_ns
-    from uaafusion_ros.evaluation.topics import choose
-    from uaafusion_ros.stream.matching import best
+    from uaafusion_ros.evaluation.cameras import choose_cameras
+    from uaafusion_ros.stream.pairing import match
 
     source = BagSource(path)
-    choice = choose(source.topics, {**asked, 'label': None})
+    choice = choose_cameras(source, {**asked, 'label': None}, force_roles).choice
     topics = {choice.rgb: 'rgb', choice.thermal: 'thermal'}
     stamps: dict[str, set[int]] = {'rgb': set(), 'thermal': set()}
     for message in source.messages(topics):
         stamps[topics[message.topic]].add(image_stamp_ns(message.data))
     rgb, thermal = sorted(stamps['rgb']), sorted(stamps['thermal'])
-    found = best(rgb, thermal, SLOP_NS, range(len(rgb)), range(len(thermal)))
+    found = match(rgb, thermal, SLOP_NS)
     if not found:
         raise BagError(
             f'no image of {choice.rgb} ({len(rgb)}) has a stamp within {SLOP_NS // 10**6} ms of '

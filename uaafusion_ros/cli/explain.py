@@ -16,13 +16,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from uaafusion_ros.cli.arguments import add_roles_argument
+from uaafusion_ros.cli.findings import Findings
+from uaafusion_ros.cli.outputs import check_apart
+from uaafusion_ros.cli.outputs import check_folder
+from uaafusion_ros.cli.outputs import check_image_name
+from uaafusion_ros.cli.outputs import write_image
 from uaafusion_ros.errors import DatasetError
 from uaafusion_ros.errors import DependencyError
 from uaafusion_ros.errors import ModelFileError
 
 if TYPE_CHECKING:
+    from uaafusion_ros.engine.contract import ModelSpec
     from uaafusion_ros.engine.explanation import Explanation
-    from uaafusion_ros.engine.models import ModelSpec
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -31,6 +37,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument('--thermal', type=Path, required=True, help='thermal image')
     parser.add_argument('--out', type=Path, default=Path('explanation.png'),
                         help='figure to write (default: %(default)s)')
+    add_roles_argument(parser)
     parser.add_argument('--preset', default='fast', help='shipped network (default: %(default)s)')
     parser.add_argument('--model', type=Path, help='ONNX file instead of the shipped one, or a '
                         'checkpoint (.safetensors; needs PyTorch)')
@@ -40,30 +47,33 @@ def run(options: Namespace) -> int:
     """Explain one pair, write the figure and print the sentences below it."""
     import cv2
 
-    from uaafusion_ros.cli.fuse import read_rgb
-    from uaafusion_ros.cli.fuse import read_thermal
     from uaafusion_ros.evaluation.explanation_sheet import explanation_sheet
     from uaafusion_ros.evaluation.explanation_sheet import table
-    from uaafusion_ros.imaging import encodings
+    from uaafusion_ros.imaging.files import read_rgb
+    from uaafusion_ros.imaging.files import read_thermal
     from uaafusion_ros.imaging.thermal import ThermalScaler
 
-    explain, spec = _network(options)
-    rgb = cv2.cvtColor(read_rgb(options.rgb), cv2.COLOR_BGR2RGB)
-    raw, encoding = read_thermal(options.thermal)
-    thermal = ThermalScaler().scale(encodings.to_thermal(raw, encoding)).image
+    check_image_name(options.out)
+    check_apart([options.out], [options.rgb, options.thermal])
+    check_folder(options.out.parent)
+    rgb = read_rgb(options.rgb, options.force_roles)
+    found = read_thermal(options.thermal, options.force_roles)
+    findings = Findings()
+    findings.add(options.thermal, found.findings)
+    findings.report()
+    thermal = ThermalScaler().scale(found.array).image
     if rgb.shape[:2] != thermal.shape:
         raise DatasetError(f'{options.thermal} is {thermal.shape[1]}x{thermal.shape[0]}, '
                            f'{options.rgb} {rgb.shape[1]}x{rgb.shape[0]}; register them first')
+    explain, spec = _network(options)
     height, width = (n // spec.multiple * spec.multiple for n in thermal.shape)
     if not height or not width:
         raise DatasetError(f'{options.rgb}: smaller than {spec.multiple} pixels')
     rgb, thermal = rgb[:height, :width], thermal[:height, :width]
-    found = explain(rgb, thermal)
-    sheet = explanation_sheet(found, rgb, thermal, spec)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(options.out), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
-        raise DatasetError(f'{options.out} cannot be written; check its name and the free space')
-    print(*table(found, spec.classes), f'wrote {options.out}', sep='\n')
+    explanation = explain(rgb, thermal)
+    sheet = explanation_sheet(explanation, rgb, thermal, spec)
+    write_image(options.out, cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+    print(*table(explanation, spec.classes), f'wrote {options.out}', sep='\n')
     return 0
 
 

@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name, help=summary, description=verb.__doc__.strip(),
             formatter_class=argparse.RawDescriptionHelpFormatter))
     options = parser.parse_args(arguments)
+    if hasattr(sys.stdout, 'reconfigure'):  # names of files may hold what is no UTF-8
+        sys.stdout.reconfigure(errors='backslashreplace')
     try:
         return VERBS[options.verb].run(options)
     except (UaafusionError, OSError) as error:

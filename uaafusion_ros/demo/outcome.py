@@ -91,7 +91,7 @@ def settle(sent: Sequence[Sent], arrivals: Sequence[Arrival],
     """
     Account for every pair.
 
-    `counts` is what the node last reported of itself (see `nodes.diagnostics.Tally`); empty means
+    `counts` is what the node last reported of itself (see `nodes.counters`); empty means
     it never did, and then every missing pair is unexplained. The losses are the differences from
     stage to stage: sent, received by the node, paired, fused, recorded.
     """

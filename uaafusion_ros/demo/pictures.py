@@ -12,13 +12,8 @@ import cv2
 import numpy as np
 
 from uaafusion_ros.demo.show import Show
-from uaafusion_ros.demo.source import Shot
-from uaafusion_ros.demo.topics import FUSED_TOPIC
-from uaafusion_ros.demo.topics import MASK_TOPIC
-from uaafusion_ros.demo.topics import OVERLAY_TOPIC
-from uaafusion_ros.demo.topics import RGB_TOPIC
-from uaafusion_ros.demo.topics import THERMAL_TOPIC
-from uaafusion_ros.engine.models import ModelSpec
+from uaafusion_ros.demo.show import Shot
+from uaafusion_ros.engine.contract import ModelSpec
 from uaafusion_ros.errors import BagError
 from uaafusion_ros.evaluation.bags import read_images
 from uaafusion_ros.evaluation.contact_sheet import contact_sheet
@@ -26,6 +21,11 @@ from uaafusion_ros.evaluation.contact_sheet import Key
 from uaafusion_ros.evaluation.contact_sheet import Row
 from uaafusion_ros.evaluation.contact_sheet import strip
 from uaafusion_ros.evaluation.contact_sheet import write_film
+from uaafusion_ros.harness.topics import FUSED_TOPIC
+from uaafusion_ros.harness.topics import MASK_TOPIC
+from uaafusion_ros.harness.topics import OVERLAY_TOPIC
+from uaafusion_ros.harness.topics import RGB_TOPIC
+from uaafusion_ros.harness.topics import THERMAL_TOPIC
 
 _COLUMNS = (
     ('Thermal', THERMAL_TOPIC), ('RGB', RGB_TOPIC), ('Fused', FUSED_TOPIC),

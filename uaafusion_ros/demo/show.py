@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
 from dataclasses import dataclass
-import json
 from pathlib import Path
 import shutil
-import time
-from typing import Iterable
 
+import numpy as np
 from tqdm import tqdm
 
 from uaafusion_ros.demo.outcome import Arrival
@@ -17,21 +15,38 @@ from uaafusion_ros.demo.outcome import Outcome
 from uaafusion_ros.demo.outcome import pair_up
 from uaafusion_ros.demo.outcome import Sent
 from uaafusion_ros.demo.outcome import settle
-from uaafusion_ros.demo.processes import interrupt_on_termination
-from uaafusion_ros.demo.processes import private_ros
-from uaafusion_ros.demo.processes import Process
-from uaafusion_ros.demo.scene import OUTPUT_SIZE
-from uaafusion_ros.demo.source import load_stills
-from uaafusion_ros.demo.source import Shot
-from uaafusion_ros.demo.source import write_bag
-from uaafusion_ros.demo.topics import RGB_TOPIC
-from uaafusion_ros.demo.topics import THERMAL_TOPIC
 from uaafusion_ros.errors import BagError
-from uaafusion_ros.errors import EngineError
+from uaafusion_ros.evaluation.bags import BagWriter
+from uaafusion_ros.harness.node_run import run_bag
+from uaafusion_ros.harness.pictures import frames
+from uaafusion_ros.harness.pictures import load_stills
+from uaafusion_ros.harness.pictures import OUTPUT_SIZE
+from uaafusion_ros.harness.pictures import StillPair
+from uaafusion_ros.harness.processes import interrupt_on_termination
+from uaafusion_ros.harness.topics import RGB_INFO_TOPIC
+from uaafusion_ros.harness.topics import RGB_TOPIC
+from uaafusion_ros.harness.topics import THERMAL_INFO_TOPIC
+from uaafusion_ros.harness.topics import THERMAL_TOPIC
 
-_START_LIMIT_S = 60.0
-_SETTLE_LIMIT_S = 10.0
-_PACKAGE = 'uaafusion_ros'
+RGB_FRAME = 'rgb_optical_frame'
+THERMAL_FRAME = 'thermal_optical_frame'
+
+# An odd start and an odd skew, so that a stamp rounded anywhere on its way is seen.
+_START_NS = 1_700_000_000_123_456_789
+_SKEW_NS = 3_217_043
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One pair of the demo: the still it shows and the stamps of its two images."""
+
+    scene: str
+    stamp_ns: int
+
+    @property
+    def thermal_stamp_ns(self) -> int:
+        """Return the thermal camera's stamp, a few milliseconds after the RGB camera's."""
+        return self.stamp_ns + _SKEW_NS
 
 
 @dataclass(frozen=True)
@@ -47,35 +62,6 @@ class Show:
     outcome: Outcome
 
 
-class _Witness:
-    """Collects the recorder's events."""
-
-    def __init__(self) -> None:
-        self.ready = False
-        self.problem = ''
-        self.arrivals: list[Arrival] = []
-        self.counts: dict[str, str] = {}
-
-    def hear(self, events: Iterable[dict]) -> None:
-        for event in events:
-            self.ready = self.ready or 'ready' in event
-            self.problem = event.get('problem', self.problem)
-            self.counts = event.get('counts', self.counts)
-            if 'fused' in event:
-                self.arrivals.append(Arrival(event['fused'], event['arrived']))
-
-    def settled(self, sent: int) -> bool:
-        """Tell whether the node's report has caught up with all that was sent."""
-        if not self.counts:
-            return False
-        counts = {key: int(value) for key, value in self.counts.items() if value.isdigit()}
-        arrived = len(self.arrivals) >= counts.get('fused', 0) >= len(self.arrivals)
-        quiet = all(
-            counts.get(key) == 0 for key in ('pending.rgb', 'pending.thermal', 'in_flight'))
-        received = min(counts.get('received.rgb', 0), counts.get('received.thermal', 0))
-        return arrived and quiet and received >= sent
-
-
 def run_show(folder: Path, rate: float, seconds: float, preset: str, backend: str) -> Show:
     """
     Run the demo into `folder`, `rate` pairs per second for `seconds`.
@@ -85,86 +71,57 @@ def run_show(folder: Path, rate: float, seconds: float, preset: str, backend: st
     else.
     """
     interrupt_on_termination()
-    log = folder / 'log'
-    log.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     input_bag, output_bag = fresh_bag(folder / 'bag_in'), fresh_bag(folder / 'bag_out')
-    environment = private_ros(log.resolve())
     stills = load_stills()
     with tqdm(total=max(len(stills), round(rate * seconds)), unit='pair', smoothing=0) as bar:
         bar.set_description('writing the bag')
         shots = write_bag(input_bag, stills, rate, seconds)
-        bar.set_description('starting the node')
-        witness = _Witness()
-        with ExitStack() as stack:
-            node = stack.enter_context(
-                Process(
-                    f'{_PACKAGE}.nodes.fusion_node',
-                    ['--ros-args', '-p', f'model.preset:={preset}',
-                     '-p', f'engine.backend:={backend}',
-                     '-p', f'engine.warmup_size:={list(OUTPUT_SIZE)}'],
-                    environment, log / 'node.txt'))
-            recorder = stack.enter_context(Process(
-                f'{_PACKAGE}.demo.recorder', [str(output_bag)], environment,
-                log / 'recorder.txt'))
-            _wait_until_ready(node, recorder, witness)
-            bar.set_description('fusing')
-            sent = _play(
-                input_bag, rate, log, environment, stack, [node, recorder], witness, bar)
-            for process in (recorder, node):
-                process.stop()
-            witness.hear(recorder.events())
-    return Show(
-        folder, input_bag, output_bag, shots, sent, witness.arrivals,
-        settle(sent, witness.arrivals, witness.counts))
+        found = run_bag(
+            input_bag, output_bag,
+            ['-p', f'model.preset:={preset}', '-p', f'engine.backend:={backend}',
+             '-p', f'engine.warmup_size:={list(OUTPUT_SIZE)}'], folder / 'log', bar, rate)
+    sent = pair_up(found.sent, RGB_TOPIC, THERMAL_TOPIC)
+    arrivals = [Arrival(*each) for each in found.arrivals]
+    return Show(folder, input_bag, output_bag, shots, sent, arrivals,
+                settle(sent, arrivals, found.values))
 
 
-def _wait_until_ready(node: Process, recorder: Process, witness: _Witness) -> None:
-    deadline = time.monotonic() + _START_LIMIT_S
-    while not witness.ready:
-        _check_alive([node, recorder])
-        if witness.problem:
-            raise EngineError(f'the node does not start: {witness.problem}')
-        if time.monotonic() > deadline:
-            raise EngineError(
-                f'the node offers no outputs after {_START_LIMIT_S:g} s '
-                f'({node.last_words()}); see {node.log}')
-        time.sleep(0.05)
-        witness.hear(recorder.events())
+def plan(stills: list[StillPair], rate: float,
+         seconds: float) -> Iterator[tuple[Shot, np.ndarray, np.ndarray]]:
+    """
+    Yield (shot, thermal, rgb): `rate` per second for `seconds`, one scene after the other.
+
+    Every scene gets its share of the frames, the first ones get the remainder; at least one each.
+    Images are as `pictures.frames` makes them.
+    """
+    count = max(len(stills), round(rate * seconds))
+    number = 0
+    for place, still in enumerate(stills):
+        share = count // len(stills) + (place < count % len(stills))
+        for thermal, rgb in frames(still, share):
+            stamp_ns = _START_NS + round(number * 1_000_000_000 / rate)
+            yield Shot(still.name, stamp_ns), thermal, rgb
+            number += 1
 
 
-def _play(bag: Path, rate: float, log: Path, environment, stack: ExitStack,
-          others: list[Process], witness: _Witness, bar: tqdm) -> list[Sent]:
-    play_log = log / 'sent.json'
-    player = stack.enter_context(Process(
-        f'{_PACKAGE}.demo.player',
-        [str(bag), '--rate', str(rate), '--log', str(play_log)],
-        environment, log / 'player.txt'))
-    recorder = others[-1]
+def write_bag(path: Path, stills: list[StillPair], rate: float, seconds: float) -> list[Shot]:
+    """
+    Write both cameras' images (rgb8, mono8) and camera_info; returns what was planned.
 
-    def follow() -> None:
-        time.sleep(0.05)
-        witness.hear(recorder.events())
-        if len(witness.arrivals) > bar.n:
-            bar.update(len(witness.arrivals) - bar.n)
-        _check_alive(others)
-
-    while player.exit_code is None:
-        follow()
-    if player.exit_code:
-        raise EngineError(f'the player failed ({player.last_words()}); see {player.log}')
-    sent = pair_up(json.loads(play_log.read_text()), RGB_TOPIC, THERMAL_TOPIC)
-    deadline = time.monotonic() + _SETTLE_LIMIT_S
-    while not witness.settled(len(sent)) and time.monotonic() < deadline:
-        follow()
-    return sent
-
-
-def _check_alive(processes: Iterable[Process]) -> None:
-    for process in processes:
-        if process.exit_code is not None:
-            raise EngineError(
-                f'{process.name} ended with code {process.exit_code} '
-                f'({process.last_words()}); see {process.log}')
+    Raises BagError if the bag exists.
+    """
+    shots = []
+    with BagWriter(path) as bag:
+        for shot, thermal, rgb in plan(stills, rate, seconds):
+            height, width = thermal.shape
+            bag.add_camera_info(RGB_INFO_TOPIC, width, height, shot.stamp_ns, RGB_FRAME)
+            bag.add_image(RGB_TOPIC, rgb, 'rgb8', shot.stamp_ns, RGB_FRAME)
+            stamp_ns = shot.thermal_stamp_ns
+            bag.add_camera_info(THERMAL_INFO_TOPIC, width, height, stamp_ns, THERMAL_FRAME)
+            bag.add_image(THERMAL_TOPIC, thermal, 'mono8', stamp_ns, THERMAL_FRAME)
+            shots.append(shot)
+    return shots
 
 
 def fresh_bag(path: Path) -> Path:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uaafusion_ros.engine.backend import EngineOutput
+from uaafusion_ros.engine.contract import EngineOutput
 from uaafusion_ros.errors import DependencyError
 from uaafusion_ros.errors import EngineError
 from uaafusion_ros.errors import ModelFileError

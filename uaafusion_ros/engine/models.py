@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 import hashlib
 import json
 from pathlib import Path
@@ -13,29 +12,18 @@ import numpy as np
 import yaml
 
 from uaafusion_ros import share
+from uaafusion_ros.engine.contract import INPUTS
+from uaafusion_ros.engine.contract import ModelSpec
+from uaafusion_ros.engine.contract import OUTPUTS
 from uaafusion_ros.errors import EngineError
 from uaafusion_ros.errors import ModelFileError
 
 SCHEMA = 1
-INPUTS = {'rgb': 'uint8 HxWx3', 'thermal': 'uint8 HxW'}
-OUTPUTS = {'fused': 'uint8 HxWx3', 'mask': 'uint8 HxW', 'confidence': 'uint8 HxW'}
 
 
-@dataclass(frozen=True)
-class ModelSpec:
-    """
-    What a model file is.
-
-    classes[i] is the name and palette[i] (uint8 Nx3 RGB) the colour of class id i; image sizes
-    are padded to a multiple of `multiple`; sha256 is that of the file.
-    """
-
-    path: Path
-    sha256: str
-    preset: str
-    classes: tuple[str, ...]
-    palette: np.ndarray
-    multiple: int
+def read(model: Path | None, preset: str) -> tuple[bytes, ModelSpec]:
+    """Return bytes and description of an ONNX file, None for the shipped one of `preset`."""
+    return load(*(shipped(preset) if model is None else (model, None)))
 
 
 def shipped(preset: str) -> tuple[Path, str]:

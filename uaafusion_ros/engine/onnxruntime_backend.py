@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import onnxruntime
 
-from uaafusion_ros.engine.backend import Backend
-from uaafusion_ros.engine.models import ModelSpec
-from uaafusion_ros.engine.models import OUTPUTS
-from uaafusion_ros.engine.sizes import PerSize
+from uaafusion_ros.engine.contract import Backend
+from uaafusion_ros.engine.contract import ModelSpec
+from uaafusion_ros.engine.contract import OUTPUTS
+from uaafusion_ros.engine.contract import PerSize
 from uaafusion_ros.errors import EngineError
 
 

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from torch import nn
+from torch import Tensor
 
-from uaafusion_ros.engine.backend import Backend
-from uaafusion_ros.engine.backend import EngineOutput
+from uaafusion_ros.engine.contract import Backend
+from uaafusion_ros.engine.contract import EngineOutput
+from uaafusion_ros.engine.contract import ModelSpec
+from uaafusion_ros.engine.contract import PerSize
 from uaafusion_ros.engine.explanation import Explanation
 from uaafusion_ros.engine.models import intact
-from uaafusion_ros.engine.models import ModelSpec
-from uaafusion_ros.engine.sizes import PerSize
-from uaafusion_ros.engine.torch_session import deployed
-from uaafusion_ros.engine.torch_session import ExactNetwork
-from uaafusion_ros.engine.torch_session import make_network
-from uaafusion_ros.engine.torch_session import TorchSession
 from uaafusion_ros.errors import CheckpointError
+from uaafusion_ros.errors import EngineError
 from uaafusion_ros.network import checkpoint
+from uaafusion_ros.network.attribution_head import Attribution
+from uaafusion_ros.network.build import make_fusion
+from uaafusion_ros.network.build import make_segmenter
+from uaafusion_ros.network.exact import fuse_exactly
+from uaafusion_ros.network.model import Deployed
+from uaafusion_ros.network.model import Prediction
 from uaafusion_ros.network.model import UAAFusion
+from uaafusion_ros.network.presets import Preset
 from uaafusion_ros.network.presets import preset
 
 WHOLE = ('network', 'exact')  # parts of a checkpoint that fuse and segment
+PRECISIONS = ('bf16', 'fp32')
+# Its first runs choose convolution kernels and allocate.
+WARM_UP = 5
 
 
 def load(path: Path, device: str = '', precision: str = '',
@@ -100,6 +111,153 @@ class TorchBackend(Backend):
     def close(self) -> None:
         """Free the buffers and recorded graphs."""
         self._sessions.clear()
+
+
+class TorchSession:
+    """
+    A deployed network with buffers of its own; not for two threads at once.
+
+    On a GPU the copies and the network are recorded as one CUDA graph, where the network allows
+    it; `no_graph` says why not, or is empty.
+    """
+
+    def __init__(self, module: Deployed, height: int, width: int, device: torch.device,
+                 precision: str) -> None:
+        """Allocate and warm up; raises EngineError."""
+        self._module, self._device = module, device
+        self._half = precision == 'bf16'
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self.no_graph = '' if device.type == 'cuda' else 'CUDA graphs need a GPU'
+        on_gpu = device.type == 'cuda'
+        with _reported(f'PyTorch cannot prepare {width}x{height}'):
+            shapes = ((height, width, 3), (height, width))
+            self._hosts = [torch.zeros(shape, dtype=torch.uint8, pin_memory=on_gpu)
+                           for shape in shapes]
+            self._results = [torch.zeros(shape, dtype=torch.uint8, pin_memory=on_gpu)
+                             for shape in (*shapes, shapes[1])]
+            if on_gpu:
+                self._inputs = [host.to(device) for host in self._hosts]
+                # One size for ever: cuDNN may try which convolution is the fastest.
+                torch.backends.cudnn.benchmark = True
+                self._stream = torch.cuda.Stream(device)
+                self._stream.wait_stream(torch.cuda.current_stream(device))
+                self._done = torch.cuda.Event(blocking=True)
+                for _ in range(WARM_UP):
+                    self._start()
+                    self._done.synchronize()
+                self._record()
+
+    def run(self, rgb: np.ndarray, thermal: np.ndarray) -> list[np.ndarray]:
+        """Run one pair; new arrays fused, mask, confidence. Raises EngineError."""
+        with _reported('PyTorch failed'):
+            for host, image in zip(self._hosts, (rgb, thermal)):
+                np.copyto(host.numpy(), image)
+            if self._device.type == 'cuda':
+                self._start()
+                self._done.synchronize()
+            else:
+                self._compute(self._hosts)
+            return [result.numpy().copy() for result in self._results]
+
+    def _start(self) -> None:
+        with torch.cuda.stream(self._stream):
+            if self._graph is None:
+                self._enqueue()
+            else:
+                self._graph.replay()
+            self._done.record()
+
+    def _record(self) -> None:
+        if isinstance(self._module.network, ExactNetwork):
+            self.no_graph = 'exact attribution takes as many derivatives as it finds classes'
+            return
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph, stream=self._stream,
+                                  capture_error_mode='thread_local'):
+                self._enqueue()
+        except RuntimeError as error:
+            cause = error.__context__ or error  # the end of a broken capture raises, too
+            self.no_graph = str(cause).strip().splitlines()[0]
+            torch.cuda.synchronize(self._device)
+            return
+        self._graph = graph
+
+    def _enqueue(self) -> None:
+        for target, host in zip(self._inputs, self._hosts):
+            target.copy_(host, non_blocking=True)
+        self._compute(self._inputs)
+
+    def _compute(self, inputs: list[Tensor]) -> None:
+        # Not inference_mode: exact attribution takes derivatives inside.
+        with torch.no_grad(), torch.autocast(
+                self._device.type, torch.bfloat16, enabled=self._half, cache_enabled=False):
+            outputs = self._module(*inputs)
+        for result, output in zip(self._results, outputs):
+            result.copy_(output, non_blocking=True)
+
+
+def deployed(network: UAAFusion | ExactNetwork, device: torch.device,
+             precision: str) -> Deployed:
+    """
+    Return bytes in, bytes out on a device, for inference; `network` is moved and converted.
+
+    precision: 'bf16' computes convolutions in bfloat16, 'fp32' in float32, which a GPU rounds to
+    TF32 as PyTorch does by default. Raises EngineError for bf16 with exact attribution, whose
+    derivatives are taken in float32.
+    """
+    if precision not in PRECISIONS:
+        raise EngineError(f"precision '{precision}' is unknown to PyTorch's backend; known: "
+                          f'{", ".join(PRECISIONS)}')
+    if precision == 'bf16' and isinstance(network, ExactNetwork):
+        raise EngineError(f"preset '{network.spec.name}' takes derivatives, which bfloat16 is too "
+                          'coarse for; use precision fp32')
+    network = network.eval().requires_grad_(False).to(
+        device, memory_format=torch.channels_last)
+    if precision == 'bf16':
+        # What autocast would do in every run, and in every replay of a graph.
+        for module in network.modules():
+            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+                module.bfloat16()
+    return Deployed(network)
+
+
+def make_network(spec: Preset) -> UAAFusion | ExactNetwork:
+    """Return the network of a preset with fresh weights, whichever its attribution."""
+    return ExactNetwork(spec) if spec.attribution == 'exact' else UAAFusion(spec)
+
+
+class ExactNetwork(nn.Module):
+    """A preset whose attribution needs autograd, with the signature of UAAFusion."""
+
+    multiple = UAAFusion.multiple
+
+    def __init__(self, spec: Preset) -> None:
+        super().__init__()
+        self.spec = spec
+        self.fusion = make_fusion(spec)
+        self.segmenter = make_segmenter(spec)
+
+    def forward(self, thermal: Tensor, luma: Tensor,
+                chroma: Tensor) -> tuple[Prediction, Tensor]:
+        """Return the fusion and the class logits (B, C, H, W) of the fused image."""
+        found = fuse_exactly(self.spec, self.fusion, self.segmenter, thermal, luma, chroma)
+        fused = found.iterates[-1].clamp(0, 1)
+        cells = self.fusion.cells(found.w_thermal)
+        # Without maps where a hook has replaced the attention.
+        maps = torch.cat((cells[:, :0], *found.attention[1:]), dim=1)
+        attribution = Attribution(found.thermal, found.luma, found.w_thermal, cells, maps)
+        return (Prediction(fused, found.iterates, attribution),
+                self.segmenter(fused, chroma))
+
+
+@contextmanager
+def _reported(what: str) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:  # out of memory is one, too
+        text = str(error).strip() or type(error).__name__
+        raise EngineError(f'{what}: {text.splitlines()[0]}') from error
 
 
 def _described(path: Path, digest: str, network: UAAFusion | ExactNetwork,

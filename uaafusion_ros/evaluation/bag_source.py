@@ -1,4 +1,8 @@
-"""A bag as it was left on disk, whole or damaged: its topics, messages, hash and what is wrong."""
+"""
+A bag as it was left on disk, whole or damaged: its topics, messages, hash and what is wrong.
+
+rosbag2 in MCAP and sqlite3, and ROS 1, whose messages are given as ROS 2 has them.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +14,34 @@ from dataclasses import dataclass
 import hashlib
 from pathlib import Path
 import re
+import shutil
+import tempfile
 
+from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader
+from rosbags.typesys import get_typestore
+from rosbags.typesys import Stores
 
 from uaafusion_ros.errors import BagError
 from uaafusion_ros.evaluation import mcap_stream
 from uaafusion_ros.evaluation.bags import as_topic
+from uaafusion_ros.evaluation.bags import CAMERA_INFO
+from uaafusion_ros.evaluation.bags import COMPRESSED_IMAGE
+from uaafusion_ros.evaluation.bags import IMAGE
 from uaafusion_ros.evaluation.bags import RawMessage
 from uaafusion_ros.evaluation.bags import Topic
 
-_SUFFIXES = {'.mcap': 'mcap', '.db3': 'sqlite3'}
+_ROS1 = 'rosbag1'
+_SUFFIXES = {'.mcap': 'mcap', '.db3': 'sqlite3', '.bag': _ROS1}
+_TYPES = get_typestore(Stores.ROS2_JAZZY)
 _BLOCK = 1 << 20
+_ZSTD = b'\x28\xb5\x2f\xfd'  # RFC 8878; serialised messages begin with 00
 
 
 @dataclass(frozen=True)
 class Identity:
     """
-    Which bag it is: `name` (no folder), `storage` (mcap or sqlite3), size in `bytes`.
+    Which bag it is: `name` (no folder), `storage` (mcap, sqlite3 or rosbag1), size in `bytes`.
 
     `sha256` is that of the storage file; of several files, that of their bytes in a row.
     """
@@ -39,7 +54,8 @@ class Identity:
 
 class BagSource:
     """
-    A rosbag2 folder or storage file (.mcap, .db3), as far as it can be read.
+    A rosbag2 folder or storage file (.mcap, .db3, either with .zstd) or a ROS 1 bag (.bag), as
+    far as it can be read.
 
     `topics` are sorted by name, their counts those of the readable messages. `problem` is empty
     as long as the bag is whole; otherwise what is wrong with it, without a subject. It may turn
@@ -49,10 +65,15 @@ class BagSource:
     def __init__(self, path: Path) -> None:
         """Open the bag once, to see what it holds."""
         self.path = Path(path)
+        if self.path.name == 'metadata.yaml':
+            self.path = self.path.parent
         if not self.path.exists():
             raise BagError(
-                f'there is no bag {path}; give a rosbag2 folder or an .mcap or .db3 file')
+                f'there is no bag {path}; give a rosbag2 folder or an .mcap, .db3 '
+                '(ROS 2) or .bag file (ROS 1)')
         self._files = _storage_files(self.path)
+        self._unpacked: dict[Path, Path] = {}
+        self._folder: tempfile.TemporaryDirectory | None = None
         self._streamed = False
         self._listed = self.path.is_dir() and (self.path / 'metadata.yaml').is_file()
         self.problem = self._fault()
@@ -64,8 +85,9 @@ class BagSource:
 
     @property
     def name(self) -> str:
-        """The bag's name without its folder and suffix."""
-        return self.path.resolve().stem if self.path.is_file() else self.path.resolve().name
+        """The bag's name without its folder and suffixes."""
+        path = self.path.resolve()
+        return path.name.removesuffix('.zstd').rpartition('.')[0] if path.is_file() else path.name
 
     def identity(self) -> Identity:
         """Read all of the bag's files once for their hash."""
@@ -90,7 +112,9 @@ class BagSource:
                     for connection, log_time_ns, data in reader.messages(wanted) if wanted else ():
                         found += 1
                         yield RawMessage(
-                            connection.topic, connection.msgtype, log_time_ns, bytes(data))
+                            connection.topic, connection.msgtype, log_time_ns,
+                            _as_ros2(data, connection.msgtype) if _is_ros1(path)
+                            else _plain(bytes(data)))
                     if found < expected:
                         self.problem = self.problem or (
                             f'lacks {expected - found} of the {expected} messages it lists')
@@ -108,14 +132,27 @@ class BagSource:
         if faults:
             return faults[0]
         folder = self.path if self.path.is_dir() else self.path.parent
-        needs_metadata = self.path.is_dir() or _storage(self.path) == 'sqlite3'
+        needs_metadata = _storage(self._files[0]) != _ROS1 and (
+            self.path.is_dir() or _storage(self.path) == 'sqlite3')
         if needs_metadata and not (folder / 'metadata.yaml').is_file():
             return 'has no metadata.yaml, so whether it was closed cannot be told'
         return ''
 
     def _openable(self) -> list[Path]:
         """Return what rosbags opens: the folder with its metadata, or each file by itself."""
-        return [self.path] if self._listed else self._files
+        return [self.path] if self._listed else [self._unpack(path) for path in self._files]
+
+    def _unpack(self, path: Path) -> Path:
+        """Return a storage file that rosbags opens: of a compressed one, a temporary copy."""
+        if path.suffix != '.zstd':
+            return path
+        if path not in self._unpacked:
+            self._folder = self._folder or tempfile.TemporaryDirectory(prefix='bag-')
+            copy = Path(self._folder.name) / path.stem
+            with _zstd().open(path, 'rb') as packed, copy.open('wb') as plain:
+                shutil.copyfileobj(packed, plain, _BLOCK)
+            self._unpacked[path] = copy
+        return self._unpacked[path]
 
     def _find_topics(self) -> tuple[Topic, ...]:
         counts: Counter[tuple[str, str, bool]] = Counter()
@@ -150,10 +187,11 @@ def _storage_files(path: Path) -> list[Path]:
         if _storage(path):
             return [path]
         raise BagError(
-            f'{path} is no bag; give a rosbag2 folder or an .mcap or .db3 file')
+            f'{path} is no bag; give a rosbag2 folder or an .mcap, .db3 '
+            '(ROS 2) or .bag file (ROS 1)')
     files = sorted((item for item in path.iterdir() if _storage(item)), key=_number)
     if not files:
-        raise BagError(f'the folder {path} is no bag: it holds no .mcap or .db3 file')
+        raise BagError(f'the folder {path} is no bag: it holds no .mcap, .db3 or .bag file')
     return files
 
 
@@ -169,9 +207,33 @@ def _number(path: Path) -> tuple[int, str]:
     return (int(found[1]) if found else -1, path.name)
 
 
+def _is_ros1(path: Path) -> bool:
+    return _storage(path) == _ROS1 and path.is_file()  # a folder may have any name
+
+
+def _as_ros2(data: bytes, type_name: str) -> bytes:
+    """Return a camera's message of ROS 1 serialised as ROS 2 does; of another type, nothing."""
+    if type_name not in (IMAGE, COMPRESSED_IMAGE, CAMERA_INFO):
+        return b''
+    return bytes(_TYPES.ros1_to_cdr(data, type_name))
+
+
+def _plain(data: bytes) -> bytes:
+    """Return a message of a bag whose messages are compressed, which only its folder says."""
+    return _zstd().decompress(data) if data[:4] == _ZSTD else data
+
+
+def _zstd():
+    try:
+        from compression import zstd  # from Python 3.14 on
+    except ImportError:
+        from backports import zstd  # rosbags brings it
+    return zstd
+
+
 @contextmanager
 def _opened(path: Path):
-    reader = Reader(path)
+    reader = Ros1Reader(path) if _is_ros1(path) else Reader(path)
     reader.open()
     try:
         yield reader

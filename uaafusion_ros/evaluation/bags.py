@@ -173,7 +173,7 @@ def as_topic(connection) -> Topic:
     """Turn a connection of rosbags into a topic."""
     reliable = any(
         qos.reliability == QosReliability.RELIABLE
-        for qos in connection.ext.offered_qos_profiles)
+        for qos in getattr(connection.ext, 'offered_qos_profiles', ()))  # ROS 1 has none
     return Topic(connection.topic, connection.msgtype, reliable, connection.msgcount)
 
 
@@ -231,6 +231,14 @@ def frame_of(message: RawMessage, max_pixels: int = MAX_PIXELS, unpack: bool = T
             step=image.step, is_bigendian=bool(image.is_bigendian), max_pixels=max_pixels)
         encoding = lookup(image.encoding).name
     return Frame(array, stamp_ns, image.header.frame_id, encoding)
+
+
+def format_of(message: RawMessage) -> str:
+    """Return the format of a serialised CompressedImage, '' where it cannot be read."""
+    try:
+        return _TYPES.deserialize_cdr(message.data, message.type_name).format
+    except Exception:  # as above
+        return ''
 
 
 def camera_info_of(data: bytes):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from uaafusion_ros.engine.contract import ModelSpec
 from uaafusion_ros.engine.explanation import Explanation
-from uaafusion_ros.engine.models import ModelSpec
 from uaafusion_ros.evaluation.contact_sheet import contact_sheet
 from uaafusion_ros.evaluation.contact_sheet import Key
 from uaafusion_ros.evaluation.contact_sheet import PAPER

@@ -6,16 +6,22 @@ import json
 import math
 import os
 from pathlib import Path
+import threading
 from typing import Any
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a file as `write_bytes` does; bytes of file names that are no UTF-8 are escaped."""
+    write_bytes(path, text.encode('utf-8', 'backslashreplace'))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
     """Write a file so that readers see the old one or the whole new one. Raises OSError."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f'.{path.name}.{os.getpid()}')
+    draft = path.with_name(f'.writing-{os.getpid()}-{threading.get_ident()}')
     try:
-        draft.write_text(text, encoding='utf-8')
+        draft.write_bytes(data)
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 import re
+from types import MappingProxyType
 
 from uaafusion_ros.errors import BagError
 from uaafusion_ros.evaluation.bags import CAMERA_INFO
@@ -16,10 +17,15 @@ from uaafusion_ros.evaluation.bags import Topic
 ROLES = ('thermal', 'rgb', 'label')
 
 _WORDS = {
-    'thermal': {'thermal', 'thermo', 'ir', 'infra', 'infrared', 'lwir', 'mwir', 'flir', 'boson',
-                'lepton', 'tau2', 'seek', 'optris'},
+    # Makers of thermal cameras make others too: FLIR's name proves nothing.
+    'thermal': {'thermal', 'thermo', 'ir', 'infra', 'infrared', 'lwir', 'mwir', 'boson',
+                'lepton', 'tau2', 'optris'},
     'rgb': {'rgb', 'color', 'colour', 'visible', 'vis', 'visual', 'eo'},
     'label': {'label', 'labels', 'annotation', 'annotations', 'groundtruth', 'gt'}}
+_PARTS = ('thermal', 'infrared', 'lwir')  # which words such as seekthermal hold
+_NOT_HEAT = {'depth', 'disparity', 'range', 'distance'}  # 16 bits that are no heat
+_LOOKS = {'thermal': 'its images have one channel of 16 bits or float',
+          'rgb': 'its images are coloured'}
 # What a fusion node itself publishes is no camera.
 _OUTPUTS = {'fused', 'fusion', 'segmentation', 'mask', 'overlay'}
 
@@ -43,12 +49,15 @@ class Choice:
         return [f'{role}: {getattr(self, role)} ({reason})' for role, reason in self.why.items()]
 
 
-def choose(topics: Sequence[Topic], asked: Mapping[str, str | None]) -> Choice:
+def choose(topics: Sequence[Topic], asked: Mapping[str, str | None],
+           looks: Mapping[str, str] = MappingProxyType({})) -> Choice:
     """
-    Choose by role: what was asked for, else the topic whose name says so, else what is left.
+    Choose by role: what was asked for, what names say, what images show, what is left.
 
-    `asked` maps roles to topic names or None. Of an image that is there raw and compressed, raw
-    is taken. Raises BagError naming the candidates and the option where the choice is not clear.
+    `asked` maps roles to topic names or None, `looks` topics to the only camera that their images
+    can be from (see `thermal_checks.camera_of`). Of an image that is there raw and compressed,
+    raw is taken. Raises BagError naming the candidates and the option where the choice is not
+    clear.
     """
     images = [topic for topic in topics
               if topic.type_name in (IMAGE, COMPRESSED_IMAGE) and topic.count]
@@ -76,6 +85,13 @@ def choose(topics: Sequence[Topic], asked: Mapping[str, str | None]) -> Choice:
                 f'--{role}-topic')
         if found:
             chosen[role], why[role] = found[0], 'its name says so'
+    for role in ('thermal', 'rgb'):
+        seen = _raw_first([
+            topic for topic in images if looks.get(topic.name) == role
+            and topic.name not in chosen.values() and not _words(topic.name) & _OUTPUTS
+            and not (role == 'thermal' and _words(topic.name) & _NOT_HEAT)])
+        if role not in chosen and len(seen) == 1:
+            chosen[role], why[role] = seen[0], _LOOKS[role]
     for role in ('thermal', 'rgb'):
         if role in chosen:
             continue
@@ -105,13 +121,14 @@ def info_topic(image: str) -> str:
 
 def _base(name: str) -> str:
     """Return the raw topic's name of a compressed one."""
-    return name.removesuffix('/compressed')
+    return name.removesuffix('/compressed').removesuffix('/compressedDepth')
 
 
 def _words(name: str) -> set[str]:
     """Split a topic's name into its words, numbers apart: /cam0/LWIR_raw is cam, lwir, raw."""
-    return {word for part in re.split(r'[^A-Za-z0-9]+', name) for word in (
+    words = {word for part in re.split(r'[^A-Za-z0-9]+', name) for word in (
         part.lower(), part.lower().rstrip('0123456789'))} - {''}
+    return words | {part for part in _PARTS if part in name.lower()}
 
 
 def _named(role: str, images: Sequence[Topic], taken: set[str]) -> list[str]:
@@ -125,10 +142,14 @@ def _named(role: str, images: Sequence[Topic], taken: set[str]) -> list[str]:
 
 
 def _raw_first(topics: Sequence[Topic]) -> list[str]:
-    """Leave out compressed topics whose raw one is there too."""
-    raw = {topic.name for topic in topics if topic.type_name == IMAGE}
-    return [topic.name for topic in topics
-            if topic.type_name == IMAGE or _base(topic.name) not in raw]
+    """Leave out compressed topics whose raw one is there too, and depth of compressed ones."""
+    best: dict[str, tuple[int, str]] = {}
+    for topic in topics:
+        rank = 0 if topic.type_name == IMAGE else 1 + topic.name.endswith('/compressedDepth')
+        base = topic.name if topic.type_name == IMAGE else _base(topic.name)
+        best[base] = min(best.get(base, (rank, topic.name)), (rank, topic.name))
+    kept = {name for _, name in best.values()}
+    return [topic.name for topic in topics if topic.name in kept]
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-import math
 
 import numpy as np
-
-from uaafusion_ros.errors import ParameterError
-
-UNITS = ('counts', 'celsius', 'kelvin')
 
 _ZERO_CELSIUS = 273.15
 
@@ -22,20 +17,12 @@ class Radiometry:
     A uint16 image holds counts with kelvin = gain * counts + offset (TLinear output: offset 0,
     gain 0.01 or 0.1 K with FLIR Lepton, 0.04 or 0.4 K with Tau 2, as the camera is set); a float
     image is in `unit` already; uint8 is always counts, as the camera has scaled it. With unit
-    'counts' nothing is converted. Raises ParameterError.
+    'counts' nothing is converted. Accepted values are those of thermal.unit, gain and offset.
     """
 
     unit: str = 'counts'
     gain: float = 0.01
     offset: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.unit not in UNITS:
-            raise ParameterError(f'unit is {self.unit!r}; accepted are {", ".join(UNITS)}')
-        if not (math.isfinite(self.gain) and self.gain > 0 and math.isfinite(self.offset)):
-            raise ParameterError(
-                f'gain is {self.gain} and offset {self.offset}; accepted are a gain above 0 and '
-                'any finite offset: take them from the camera\'s manual')
 
     def unit_of(self, dtype: np.dtype) -> str:
         """Return the unit in which an image's values are told."""

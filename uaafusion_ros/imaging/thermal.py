@@ -12,12 +12,9 @@ import cv2
 import numpy as np
 
 from uaafusion_ros.errors import EncodingError
-from uaafusion_ros.errors import ParameterError
 from uaafusion_ros.imaging import dead_lines
 from uaafusion_ros.imaging.radiometry import Radiometry
-
-MODES = ('percentile', 'fixed', 'clahe')
-POLARITIES = ('white_hot', 'black_hot')
+from uaafusion_ros.settings import ThermalSettings
 
 _SAMPLES = 10_000
 _LARGEST = 1e30
@@ -82,58 +79,25 @@ class ScaledThermal:
         return self.measure()
 
 
-@dataclass(frozen=True)
-class ThermalScaling:
-    """
-    How counts become 8 bits.
-
-    In mode 'percentile' the range runs between the percentiles `low` and `high` (0..100) of each
-    image, following them with the time constant `smoothing` in seconds of stamp time (0 to 60;
-    0 = none). Mode 'clahe' equalises the result of that locally: contrast-limited, in 8 x 8
-    tiles, with the clip limit `clahe_clip` (0.1 to 100; K. Zuiderveld, Graphics Gems IV, 1994);
-    it does so with 8-bit images, too. In mode 'fixed' `low` and `high` are in the unit of
-    `radiometry`. `polarity` says how the camera shows hot things. Raises ParameterError.
-    """
-
-    mode: str = 'percentile'
-    low: float = 0.5
-    high: float = 99.5
-    smoothing: float = 0.3
-    polarity: str = 'white_hot'
-    clahe_clip: float = 2.0
-    radiometry: Radiometry = Radiometry()
-
-    def __post_init__(self) -> None:
-        for name, value, accepted in (
-                ('mode', self.mode, MODES), ('polarity', self.polarity, POLARITIES)):
-            if value not in accepted:
-                raise ParameterError(f'{name} is {value!r}; accepted are {", ".join(accepted)}')
-        bottom, top = (-_LARGEST, _LARGEST) if self.mode == 'fixed' else (0.0, 100.0)
-        if not bottom <= self.low < self.high <= top:
-            raise ParameterError(
-                f'low is {self.low} and high {self.high}; in mode {self.mode} they must ascend '
-                f'within {bottom:g} to {top:g}')
-        for name, value, least, most in (
-                ('smoothing', self.smoothing, 0.0, 60.0),
-                ('clahe_clip', self.clahe_clip, 0.1, 100.0)):
-            if not least <= value <= most:
-                raise ParameterError(f'{name} is {value}; accepted is {least:g} to {most:g}')
-
-
 class ThermalScaler:
     """
     Scale the images of one thermal stream, remembering the range from image to image.
 
-    Not to be shared between threads.
+    With scaling 'percentile' the range runs between two percentiles of each image, following them
+    with the time constant `smoothing_s` in seconds of stamp time. 'clahe' equalises the result of
+    that locally: contrast-limited, in 8 x 8 tiles (K. Zuiderveld, Graphics Gems IV, 1994); it does
+    so with 8-bit images, too. With 'fixed' the range is given in `unit`. Not to be shared between
+    threads.
     """
 
-    def __init__(self, scaling: ThermalScaling = ThermalScaling()) -> None:
-        self._scaling = scaling
+    def __init__(self, settings: ThermalSettings = ThermalSettings()) -> None:
+        self._settings = settings
+        self._radiometry = Radiometry(settings.unit, settings.gain, settings.offset)
         self._limits: tuple[float, float] | None = None
         self._stamp_ns: int | None = None
         self._kind: tuple | None = None
         self._dead_lines = dead_lines.DeadLines()
-        self._clahe = cv2.createCLAHE(scaling.clahe_clip, _TILES)
+        self._clahe = cv2.createCLAHE(settings.clahe_clip, _TILES)
 
     def scale(self, thermal: np.ndarray, stamp_ns: int | None = None) -> ScaledThermal:
         """
@@ -167,9 +131,9 @@ class ThermalScaler:
             if valid is not None:
                 np.copyto(thermal, low, where=~valid)
             image = stretch(thermal, low, high)
-        if self._scaling.mode == 'clahe':
+        if self._settings.scaling == 'clahe':
             image = self._clahe.apply(np.ascontiguousarray(image))
-        if self._scaling.polarity == 'black_hot':
+        if self._settings.polarity == 'black_hot':
             image = cv2.bitwise_not(image)
         if valid is not None:
             image[~valid] = 0
@@ -179,23 +143,22 @@ class ThermalScaler:
 
     def _next_limits(self, thermal: np.ndarray, samples: np.ndarray,
                      stamp_ns: int | None) -> tuple[float, float]:
-        scaling = self._scaling
+        settings = self._settings
         if thermal.dtype == np.uint8:
             return 0.0, 255.0
-        if scaling.mode == 'fixed':
-            return tuple(scaling.radiometry.held(end, thermal.dtype)
-                         for end in (scaling.low, scaling.high))
+        if settings.scaling == 'fixed':
+            return tuple(self._radiometry.held(end, thermal.dtype) for end in settings.range)
         kind = thermal.dtype, thermal.shape
         before, step = self._limits, None
         if stamp_ns is not None and self._stamp_ns is not None and kind == self._kind:
             step = stamp_ns - self._stamp_ns
         self._stamp_ns, self._kind = stamp_ns, kind
-        now = percentiles(samples, scaling.low, scaling.high)
+        now = percentiles(samples, *settings.percentiles)
         known = before is not None and step is not None and 0 <= step < _LONGEST_NS
         if now is None:
             return before if known else (0.0, 0.0)
-        if known and scaling.smoothing and not _is_cut(before, now):
-            keep = exp(-step / 1e9 / scaling.smoothing)
+        if known and settings.smoothing_s and not _is_cut(before, now):
+            keep = exp(-step / 1e9 / settings.smoothing_s)
             now = tuple(keep * old + (1.0 - keep) * new for old, new in zip(before, now))
         self._limits = now
         return now
@@ -204,7 +167,7 @@ class ThermalScaler:
                limits: tuple[float, float], invalid: float,
                dead: tuple[int, int]) -> ThermalFacts:
         values = *limits, *_extremes(thermal, valid)
-        dtype, radiometry = samples.dtype, self._scaling.radiometry
+        dtype, radiometry = samples.dtype, self._radiometry
         size = max(samples.size, 1)
         full = sum(np.count_nonzero(samples == code) for code in _FULL.get(dtype.str[1:], ()))
         beyond = np.count_nonzero(samples < values[0]) + np.count_nonzero(samples > values[1])

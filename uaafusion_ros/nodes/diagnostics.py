@@ -12,27 +12,27 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_msgs.msg import KeyValue
 from std_msgs.msg import Header
 
-from uaafusion_ros.stream.timing import PercentileWindow
 
+class Debounce:
+    """Show a text once it was there `turns` times in a row, until as often it was not."""
 
-class Latencies:
-    """Recent times by name, in milliseconds; one thread adds to a name, another may read."""
+    def __init__(self, turns: int = 3) -> None:
+        """Start without a text."""
+        self._turns = turns
+        self._count = 0
+        self._shown = ''
 
-    def __init__(self) -> None:
-        """Start empty."""
-        self._windows: dict[str, PercentileWindow] = {}
-
-    def add(self, name: str, milliseconds: float) -> None:
-        """Take one time of `name`."""
-        if name not in self._windows:
-            self._windows[name] = PercentileWindow()
-        self._windows[name].add(milliseconds)
-
-    def values(self) -> dict[str, str]:
-        """Return `<name>_ms.p50`, `.p95` and `.p99` of every name."""
-        return {f'{name}_ms.{part}': f'{getattr(spread, part):.2f}'
-                for name, window in list(self._windows.items())
-                for spread in (window.summary(),) for part in ('p50', 'p95', 'p99')}
+    def update(self, text: str) -> str:
+        """Take what holds now, '' for nothing; return what to show."""
+        if bool(text) == bool(self._shown):
+            self._count = 0
+            self._shown = text
+            return text
+        self._count += 1
+        if self._count >= self._turns:
+            self._count = 0
+            self._shown = text
+        return self._shown
 
 
 def status(

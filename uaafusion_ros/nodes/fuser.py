@@ -2,86 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Mapping
 import time
-from typing import Any
 
 from rclpy.clock import ROSClock
 from sensor_msgs.msg import CameraInfo
 
-from uaafusion_ros.frames import Frame
 from uaafusion_ros.frames import FusionResult
-from uaafusion_ros.nodes.diagnostics import Latencies
+from uaafusion_ros.nodes.counters import Counters
+from uaafusion_ros.nodes.counters import Latencies
+from uaafusion_ros.nodes.frame_dispatcher import ros_time_ns
 from uaafusion_ros.nodes.messages import image_size
 from uaafusion_ros.nodes.outputs import INFO
 from uaafusion_ros.nodes.outputs import Outputs
-from uaafusion_ros.nodes.ros_time import ros_time_ns
-from uaafusion_ros.nodes.tally import Tally
-from uaafusion_ros.nodes.voice import said
-from uaafusion_ros.nodes.voice import Voice
+from uaafusion_ros.nodes.parameters import Parameters
+from uaafusion_ros.nodes.throttled_log import describe_error
+from uaafusion_ros.nodes.throttled_log import ThrottledLogger
 from uaafusion_ros.pipeline import FusionPipeline
-from uaafusion_ros.stream.flow import Job
+from uaafusion_ros.settings import Settings
+from uaafusion_ros.stream.frame_router import Job
 
 
 class Fuser:
     """
     Run the pipeline on each job and publish what somebody listens to.
 
-    Called by the worker's thread. `pipeline` may be replaced at any time; `values()` is the
-    parameters' snapshot and `info(camera)` a camera's newest calibration.
+    Called by the worker's thread. `pipeline` may be replaced at any time; `parameters`
+    holds the settings in use and `infos` the newest calibration by camera.
     """
 
     def __init__(
-        self, pipeline: FusionPipeline, outputs: Outputs, clock: ROSClock, tally: Tally,
-        latencies: Latencies, voice: Voice, values: Callable[[], Mapping[str, Any]],
-        info: Callable[[str], CameraInfo | None]
+        self, pipeline: FusionPipeline, outputs: Outputs, clock: ROSClock, counters: Counters,
+        latencies: Latencies, log: ThrottledLogger, parameters: Parameters,
+        infos: Mapping[str, CameraInfo]
     ) -> None:
         """Publish by `outputs`; count, time and complain to the others."""
         self.pipeline = pipeline
         self._outputs = outputs
         self._clock = clock
-        self._tally = tally
+        self._counters = counters
         self._latencies = latencies
-        self._voice = voice
-        self._values = values
-        self._info = info
+        self._log = log
+        self._parameters = parameters
+        self._infos = infos
 
     def work(self, job: Job) -> None:
         """Fuse a pair, or show a frame alone; never raises."""
-        values = self._values()
-        camera = job.camera or values['sync.reference']
-        reference = job.reference(camera)
         try:
-            result = self._publish(job, camera, reference, values)
+            result = self._publish(job, self._parameters.settings)
         except Exception as error:  # whatever a pair provokes, the next one deserves its chance
             failed = f'dropped.{job.kind}.failed'
-            what = 'pair' if job.pair else f'{camera} image'
-            self._voice.error(f'{what} dropped: {said(error)}', failed)
-            self._tally.add(failed)
+            what = 'pair' if job.pair else f'{job.camera} image'
+            self._log.error(f'{what} dropped: {describe_error(error)}', failed)
+            self._counters.add(failed)
             return
         if result is None:
-            self._tally.add(f'dropped.{job.kind}.no_listener')
+            self._counters.add(f'dropped.{job.kind}.no_listener')
             return
-        self._tally.add('fused' if job.pair else 'shown')
-        self._latencies.add('processing', (time.monotonic_ns() - job.decided_ns) / 1e6)
-        latency_ms = (ros_time_ns(self._clock) - reference.stamp_ns) / 1e6
+        self._counters.add('fused' if job.pair else 'shown')
+        times_ms = {'processing': (time.monotonic_ns() - job.decided_ns) / 1e6}
+        latency_ms = (ros_time_ns(self._clock) - job.reference.stamp_ns) / 1e6
         if -1e3 <= latency_ms <= 60e3:  # beyond, a recorded stamp meets the clock of today
-            self._latencies.add('latency', latency_ms)
-        for stage, milliseconds in result.timings_ms.items():
-            self._latencies.add(f'stage.{stage}', milliseconds)
+            times_ms['latency'] = latency_ms
+        times_ms.update((f'stage.{stage}', ms) for stage, ms in result.timings_ms.items())
+        self._latencies.add(times_ms)
 
-    def _publish(
-        self, job: Job, camera: str, reference: Frame, values: Mapping[str, Any]
-    ) -> FusionResult | None:
+    def _publish(self, job: Job, settings: Settings) -> FusionResult | None:
         wanted = self._outputs.wanted()
-        pipeline, result = self.pipeline, None
+        pipeline, reference, result = self.pipeline, job.reference, None
         if wanted - {INFO}:
             result = (pipeline.process(job.pair) if job.pair
-                      else pipeline.process_alone(camera, job.frame))
+                      else pipeline.process_alone(job.camera, reference))
             self._outputs.publish_images(
-                wanted, result, reference, pipeline.backend.spec.palette, values)
-        info = self._info(camera)
+                wanted, result, reference, pipeline.backend.spec.palette, settings)
+        info = self._infos.get(job.camera)
         if INFO in wanted and info is not None:
             if result is not None:
                 size, overlap = result.fused.shape[:2], result.overlap

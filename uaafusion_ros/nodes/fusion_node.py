@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence
-from pathlib import Path
 import sys
+import time
 from typing import Any
 
 from rclpy.clock import Clock
@@ -16,31 +14,33 @@ from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn
+from sensor_msgs.msg import CameraInfo
 
-from uaafusion_ros.engine.backend import load_backend
 from uaafusion_ros.errors import UaafusionError
 from uaafusion_ros.nodes import process
-from uaafusion_ros.nodes.diagnostics import Latencies
-from uaafusion_ros.nodes.flow import Flow
+from uaafusion_ros.nodes.counters import Counters
+from uaafusion_ros.nodes.counters import Latencies
+from uaafusion_ros.nodes.frame_dispatcher import FrameDispatcher
 from uaafusion_ros.nodes.fuser import Fuser
 from uaafusion_ros.nodes.inputs import Inputs
 from uaafusion_ros.nodes.latched import INACTIVE
 from uaafusion_ros.nodes.latched import LabelTopics
 from uaafusion_ros.nodes.latched import ModeTopic
+from uaafusion_ros.nodes.message_filters_pairing import make_pairing
 from uaafusion_ros.nodes.outputs import Outputs
 from uaafusion_ros.nodes.parameters import Parameters
 from uaafusion_ros.nodes.preparation import Preparation
 from uaafusion_ros.nodes.registering import make_registration
 from uaafusion_ros.nodes.reports import Parts
 from uaafusion_ros.nodes.reports import Reports
-from uaafusion_ros.nodes.synchronizer import make_synchronizer
-from uaafusion_ros.nodes.tally import Tally
-from uaafusion_ros.nodes.voice import said
-from uaafusion_ros.nodes.voice import Voice
+from uaafusion_ros.nodes.throttled_log import describe_error
+from uaafusion_ros.nodes.throttled_log import ThrottledLogger
+from uaafusion_ros.pipeline import make_backend
 from uaafusion_ros.pipeline import make_pipeline
+from uaafusion_ros.settings import Settings
+from uaafusion_ros.stream.frame_router import TICK_NS
 from uaafusion_ros.stream.timeline import Drop
 
-_POLL_S = 0.05  # a lost camera is told within its timeout and a frame
 _JOIN_S = 3.0  # for the pair in work in a transition: the executor waits, signals included
 _OK = TransitionCallbackReturn.SUCCESS
 _FAILED = TransitionCallbackReturn.FAILURE
@@ -51,7 +51,7 @@ class FusionNode(LifecycleNode):
     Fuse and segment two camera topics.
 
     The executor's thread receives, pairs and reports; one worker thread runs the pipeline and
-    publishes. They share the worker's slot, the tally and snapshots that are replaced whole.
+    publishes. They share the worker's slot, the counters and snapshots that are replaced whole.
 
     Cameras are subscribed to and paired as long as the node is active, so that its counts and
     warnings are true at any time. An output is made only while it has a listener; while none
@@ -67,9 +67,9 @@ class FusionNode(LifecycleNode):
         """Declare parameters and report on /diagnostics; nothing is loaded yet."""
         super().__init__('fusion_node', automatically_declare_parameters_from_overrides=True,
                          **kwargs)
-        self._tally = Tally()
+        self._counters = Counters()
         self._latencies = Latencies()
-        self._voice = Voice(self.get_logger())
+        self._log = ThrottledLogger(self.get_logger())
         self._blocking_error = ''
         self._backend: Any = None
         self._preparation: Preparation | None = None
@@ -77,31 +77,33 @@ class FusionNode(LifecycleNode):
         self._labels: LabelTopics | None = None
         self._fuser: Fuser | None = None
         self._inputs: Inputs | None = None
-        self._flow: Flow | None = None
+        self._dispatcher: FrameDispatcher | None = None
+        self._infos: dict[str, CameraInfo] = {}
         self._finalized = False
-        self._settings = Parameters(self, lambda: self._backend is None, self._changed)
-        for text in self._settings.ignored:
+        self._declared = Parameters(self, lambda: self._backend is None, self._changed)
+        for text in self._declared.ignored:
             self.get_logger().warning(f'{text} (ignored)')
         self._mode = ModeTopic(self)
-        self._reports = Reports(self, self._tally, self._latencies, self._voice)
+        self._reports = Reports(self, self._counters, self._latencies, self._log)
         # Wall time, because a simulation that stands still must not silence the reports.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._report_timer = self.create_timer(
-            self._values['diagnostics.period_s'], self._report, clock=self._steady)
-        self._poll_timer = self.create_timer(_POLL_S, self._poll, clock=self._steady)
+            self.settings.diagnostics.period_s, self._report, clock=self._steady)
+        self._tick_timer = self.create_timer(TICK_NS / 1e9, self._tick, clock=self._steady)
         self._jump = self.get_clock().create_jump_callback(
             JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1)),
             post_callback=self._clock_jumped)
 
     @property
-    def _values(self) -> Mapping[str, Any]:
-        return self._settings.values
+    def settings(self) -> Settings:
+        """The settings in use, replaced as a whole by each accepted change of a parameter."""
+        return self._declared.settings
 
     # Lifecycle
 
     def start(self) -> None:
         """Configure and activate, when the parameter autostart says so."""
-        if self._values['autostart'] and self.trigger_configure() == _OK:
+        if self.settings.node.autostart and self.trigger_configure() == _OK:
             self.trigger_activate()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -110,32 +112,27 @@ class FusionNode(LifecycleNode):
 
         What takes long, such as building a TensorRT engine, goes on in the background.
         """
-        values = self._values
+        settings = self.settings
         try:
-            if self._settings.problems:
-                raise UaafusionError('; '.join(self._settings.problems.values()))
-            make_synchronizer(values, lambda *_: None)  # finds a missing package now
-            registration = make_registration(values, {})
-            backend = load_backend(
-                model=Path(values['model.path']) if values['model.path'] else None,
-                preset=values['model.preset'], backend=values['engine.backend'],
-                threads=values['engine.threads'],
-                cache=Path(values['engine.cache']) if values['engine.cache'] else None,
-                precision=values['engine.precision'])
+            if self._declared.problems:
+                raise UaafusionError('; '.join(self._declared.problems.values()))
+            make_pairing(settings.sync)  # finds a missing package now
+            registration = make_registration(settings.registration, {})
+            backend = make_backend(settings)
             pipeline = make_pipeline(
-                backend, values, registration=registration, watch_drift=True)
-            self._preparation = Preparation(backend, values['engine.warmup_size'], self._voice)
+                backend, settings, registration=registration, watch_drift=True)
+            self._preparation = Preparation(backend, settings.engine.warmup_size, self._log)
         except Exception as error:  # a runtime may raise anything; the node must outlive it
-            self._blocking_error = said(error)
-            self._voice.error(f'cannot configure: {self._blocking_error}')
+            self._blocking_error = describe_error(error)
+            self._log.error(f'cannot configure: {self._blocking_error}')
             return _FAILED
         self._blocking_error = ''
         self._backend = backend
-        self._outputs = Outputs(self, values, self._voice.warning)
+        self._outputs = Outputs(self, settings.qos, self._log.warning)
         self._labels = LabelTopics(self, backend.spec)
         self._fuser = Fuser(
-            pipeline, self._outputs, self.get_clock(), self._tally, self._latencies, self._voice,
-            lambda: self._values, self._info)
+            pipeline, self._outputs, self.get_clock(), self._counters, self._latencies, self._log,
+            self._declared, self._infos)
         self.get_logger().info(
             f'configured: model {backend.spec.path.name}, backend {backend.name} '
             f'({backend.choice})')
@@ -144,17 +141,18 @@ class FusionNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and start the worker."""
         try:
-            self._flow = Flow(
-                self._values, self.get_clock(), self._tally, self._voice, self._fuser.work)
+            self._dispatcher = FrameDispatcher(
+                self.settings, self.get_clock(), self._counters, self._log,
+                self._fuser.work)
             self._inputs = Inputs(
-                self, lambda: self._values, self._tally, self._voice, self._flow.take,
-                self._flow.refused, self._renew_pipeline)
+                self, self._declared, self._counters, self._log, self._dispatcher,
+                self._infos, self._renew_pipeline)
             self._reports.activated()
             result = super().on_activate(state)
         except Exception as error:  # rclpy would swallow it and name no reason
             self._stop(_JOIN_S)
-            self._blocking_error = said(error)
-            self._voice.error(f'cannot activate: {self._blocking_error}')
+            self._blocking_error = describe_error(error)
+            self._log.error(f'cannot activate: {self._blocking_error}')
             return _FAILED
         self._blocking_error = ''
         self._say_mode()
@@ -182,7 +180,7 @@ class FusionNode(LifecycleNode):
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Return to unconfigured after a transition that raised."""
-        self._voice.error(f'the transition from {state.label} failed; unconfigured again')
+        self._log.error(f'the transition from {state.label} failed; unconfigured again')
         if not self._stop(_JOIN_S):
             self._finalized = True
             return self._hung('end the process')
@@ -193,7 +191,7 @@ class FusionNode(LifecycleNode):
         self._blocking_error = (
             f'inference has not ended within {_JOIN_S:.0f} s and no image is received any more; '
             f'{remedy}')
-        self._voice.error(self._blocking_error)
+        self._log.error(self._blocking_error)
         return _FAILED
 
     def _stop(self, timeout_s: float) -> bool:
@@ -205,11 +203,12 @@ class FusionNode(LifecycleNode):
         if self._inputs is not None:
             self._inputs.destroy()
             self._inputs = None
+            self._infos.clear()
         self._mode.say(INACTIVE)
-        if self._flow is not None:
-            if not self._flow.stop(timeout_s):
+        if self._dispatcher is not None:
+            if not self._dispatcher.stop(timeout_s):
                 return False
-            self._flow = None
+            self._dispatcher = None
         return True
 
     def _release(self) -> None:
@@ -229,58 +228,53 @@ class FusionNode(LifecycleNode):
 
     # Changes while running
 
-    def _changed(self, values: Mapping[str, Any], names: Sequence[str]) -> None:
-        groups = {name.partition('.')[0] for name in names}
-        if 'diagnostics' in groups:
-            self._report_timer.timer_period_ns = int(values['diagnostics.period_s'] * 1e9)
-        if self._fuser is not None and any(
-                name.startswith(('registration.', 'thermal.'))
-                and not name.startswith('thermal.freeze_') for name in names):
+    def _changed(self, before: Settings, now: Settings) -> None:
+        if now.diagnostics != before.diagnostics:
+            self._report_timer.timer_period_ns = int(now.diagnostics.period_s * 1e9)
+        if self._fuser is not None and (
+                now.registration != before.registration or now.thermal != before.thermal):
             self._renew_pipeline()
-        if self._flow is not None:
-            self._flow.change(values, names)
+        if self._dispatcher is not None:
+            self._dispatcher.configure(now)
 
     def _renew_pipeline(self) -> None:
-        """Take over changed calibrations, or other parameters of the pipeline."""
+        """Take over changed calibrations, or other settings of the pipeline."""
         registration = self._fuser.pipeline.registration
-        if self._values['registration.mode'] == 'plane':
-            infos = {} if self._inputs is None else self._inputs.infos
-            registration = make_registration(self._values, infos)
+        if self.settings.registration.mode == 'plane':
+            registration = make_registration(self.settings.registration, self._infos)
         self._fuser.pipeline = make_pipeline(
-            self._backend, self._values, registration=registration, watch_drift=True)
-
-    def _info(self, camera: str) -> Any:
-        inputs = self._inputs
-        return None if inputs is None else inputs.infos.get(camera)
+            self._backend, self.settings, registration=registration, watch_drift=True)
 
     def _clock_jumped(self, jump: TimeJump) -> None:
         if jump.delta.nanoseconds < 0:
-            self._voice.warning(
+            self._log.warning(
                 f'the ROS clock jumped by {jump.delta.nanoseconds / 1e9:+.3f} s; '
                 'pairing starts anew', 'clock jump')
-        if self._flow is not None:
-            self._flow.reset(Drop.TIME_JUMP)
+        if self._dispatcher is not None:
+            self._dispatcher.reset(Drop.TIME_JUMP)
 
     # Timers
 
-    def _poll(self) -> None:
+    def _tick(self) -> None:
         if self._inputs is not None:
-            self._flow.poll()
+            self._dispatcher.on_tick()
             self._inputs.watch()
             self._say_mode()
 
     def _say_mode(self) -> None:
-        if self._mode.say(self._flow.mode().value):
-            health = self._flow.health()
+        router = self._dispatcher.router
+        if self._mode.say(router.mode.value):
+            health = router.health(time.monotonic_ns())
             self.get_logger().info(f'mode {health.mode.value}: {health.reason}')
 
     def _report(self) -> None:
         state = ('finalized' if self._finalized else 'unconfigured' if self._backend is None
-                 else 'inactive' if self._flow is None else 'active')
+                 else 'inactive' if self._dispatcher is None else 'active')
         self._reports.publish(Parts(
             state=state, blocking_error=self._blocking_error, backend=self._backend,
             pipeline=None if self._fuser is None else self._fuser.pipeline,
-            outputs=self._outputs, inputs=self._inputs, flow=self._flow), self._values)
+            outputs=self._outputs, inputs=self._inputs,
+            router=None if self._dispatcher is None else self._dispatcher.router), self.settings)
 
 
 def main(args: list[str] | None = None) -> int:

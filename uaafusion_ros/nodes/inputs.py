@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Mapping
 from functools import partial
 import time
 from typing import Any
@@ -13,15 +12,16 @@ from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
 
-from uaafusion_ros.frames import Frame
 from uaafusion_ros.nodes import qos
+from uaafusion_ros.nodes.counters import CAMERAS
+from uaafusion_ros.nodes.counters import Counters
+from uaafusion_ros.nodes.frame_dispatcher import FrameDispatcher
 from uaafusion_ros.nodes.messages import frame_from_compressed
 from uaafusion_ros.nodes.messages import ImageReader
-from uaafusion_ros.nodes.tally import CAMERAS
-from uaafusion_ros.nodes.tally import Tally
-from uaafusion_ros.nodes.voice import said
-from uaafusion_ros.nodes.voice import Voice
-from uaafusion_ros.stream.timing import RateMeter
+from uaafusion_ros.nodes.parameters import Parameters
+from uaafusion_ros.nodes.throttled_log import describe_error
+from uaafusion_ros.nodes.throttled_log import ThrottledLogger
+from uaafusion_ros.stream.arrival_stats import RateMeter
 
 # By input.<camera>_transport: type, what image_transport appends to the topic, reader.
 _TRANSPORTS = {'raw': (Image, '', ImageReader),
@@ -32,38 +32,38 @@ class Inputs:
     """
     Subscriptions to both cameras.
 
-    Each usable image goes to `take(camera, frame)`, each refused one is counted and its reason
-    told to `refused(camera, reason)`; `calibrated()` is called when a calibration differs from the
-    one before. `values()` is the parameters' snapshot; `infos` holds the newest calibration by
-    camera. Used by the executor's thread.
+    Each image goes to the `dispatcher`. The newest calibration of each camera is kept in
+    `infos`; `calibrated()` is called when one differs from the one before. `parameters`
+    holds the settings in use. Used by the executor's thread.
     """
 
     def __init__(
-        self, node: LifecycleNode, values: Callable[[], Mapping[str, Any]], tally: Tally,
-        voice: Voice, take: Callable[[str, Frame], None], refused: Callable[[str, str], None],
+        self, node: LifecycleNode, parameters: Parameters, counters: Counters,
+        log: ThrottledLogger, dispatcher: FrameDispatcher, infos: dict[str, CameraInfo],
         calibrated: Callable[[], None]
     ) -> None:
         """Subscribe."""
         self._node = node
-        self._values = values
-        self._tally = tally
-        self._voice = voice
-        self._take = take
-        self._refused = refused
+        self._parameters = parameters
+        self._counters = counters
+        self._dispatcher = dispatcher
+        self.infos = infos
         self._calibrated = calibrated
-        self.infos: dict[str, CameraInfo] = {}
+        self._started_ns = time.monotonic_ns()
         self._rates = {camera: RateMeter() for camera in CAMERAS}
         self._readers, self._images, self._subscriptions = {}, {}, []
-        self._watches = {camera: qos.SilenceWatch(time.monotonic()) for camera in CAMERAS}
-        profile = qos.profile(values(), 'input')
+        self._silences = {camera: qos.SilenceWarnings() for camera in CAMERAS}
+        now = parameters.settings
+        profile = qos.profile(now.qos.input_depth, now.qos.input_reliability)
+        transports = {'thermal': now.input.thermal_transport, 'rgb': now.input.rgb_transport}
         for camera in CAMERAS:
-            kind, suffix, make_reader = _TRANSPORTS[values()[f'input.{camera}_transport']]
+            kind, suffix, make_reader = _TRANSPORTS[transports[camera]]
             self._readers[camera] = make_reader()
             # After remapping, as image_transport does it.
             topic = node.resolve_topic_name(f'{camera}/image_raw') + suffix
             self._images[camera] = node.create_subscription(
                 kind, topic, partial(self.receive, camera), profile,
-                event_callbacks=qos.input_events(topic, voice.warning), raw=True)
+                event_callbacks=qos.input_events(topic, log.warning), raw=True)
             self._subscriptions += [self._images[camera], node.create_subscription(
                 CameraInfo, f'{camera}/camera_info', partial(self.calibrate, camera), profile)]
 
@@ -71,21 +71,15 @@ class Inputs:
         """Take a serialized image message of 'thermal' or 'rgb'."""
         if not self._subscriptions:  # an events executor delivers what it had queued
             return
-        now_ns = time.monotonic_ns()
-        self._tally.add(f'received.{camera}')
-        self._rates[camera].tick(now_ns)
-        self._watches[camera].heard(now_ns / 1e9)
+        self._counters.add(f'received.{camera}')
+        self._rates[camera].tick(time.monotonic_ns())
         try:
-            frame = self._readers[camera](
-                message, int(self._values()['input.max_megapixels'] * 1e6))
+            frame = self._readers[camera](message, self._parameters.settings.input.max_pixels)
         except Exception as error:  # whatever an image provokes, the next deserves its chance
-            fault = f'dropped.{camera}.malformed'
-            self._voice.error(
-                f'{self._images[camera].topic_name}: image dropped: {said(error)}', fault)
-            self._tally.add(fault)
-            self._refused(camera, said(error))
+            self._dispatcher.on_malformed(
+                camera, f'{describe_error(error)} (on {self._images[camera].topic_name})')
             return
-        self._take(camera, frame)
+        self._dispatcher.on_frame(camera, frame)
 
     def calibrate(self, camera: str, info: CameraInfo) -> None:
         """Take a calibration message."""
@@ -99,17 +93,21 @@ class Inputs:
 
     def silence_s(self, camera: str) -> float:
         """Return the seconds since a camera's last message, or since subscribing."""
-        return self._watches[camera].quiet_for(time.monotonic())
+        return (time.monotonic_ns() - (self._rates[camera].last_ns or self._started_ns)) / 1e9
+
+    def heard(self, camera: str) -> bool:
+        """Return whether a message of a camera has come."""
+        return self._rates[camera].last_ns is not None
 
     def watch(self) -> None:
         """Say why a camera is silent, when that is due."""
-        now = time.monotonic()
-        for camera, watch in self._watches.items():
-            if watch.due(now, self._values()['input.timeout_s']):
-                # Not through the voice: the watch has a schedule of its own.
+        for camera, warnings in self._silences.items():
+            silence_s = self.silence_s(camera)
+            if warnings.due(silence_s, self._parameters.settings.input.timeout_s):
+                # Not throttled: these warnings have a schedule of their own.
                 self._node.get_logger().warning(
-                    f'{self._images[camera].topic_name}: no image for '
-                    f'{watch.quiet_for(now):.1f} s; {self.cause_of_silence(camera)}')
+                    f'{self._images[camera].topic_name}: no image for {silence_s:.1f} s; '
+                    f'{self.cause_of_silence(camera)}')
 
     def cause_of_silence(self, camera: str) -> str:
         """Say why nothing arrives from a camera, and what to do."""

@@ -11,7 +11,7 @@ from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from std_msgs.msg import String
 
-from uaafusion_ros.engine.models import ModelSpec
+from uaafusion_ros.engine.contract import ModelSpec
 
 try:  # not part of every ROS installation
     from vision_msgs.msg import LabelInfo

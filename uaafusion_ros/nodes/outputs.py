@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
@@ -21,6 +19,8 @@ from uaafusion_ros.nodes.messages import camera_info_for
 from uaafusion_ros.nodes.messages import fill_image
 from uaafusion_ros.nodes.messages import jpeg_from_array
 from uaafusion_ros.nodes.messages import new_image
+from uaafusion_ros.settings import QosSettings
+from uaafusion_ros.settings import Settings
 
 INFO, JPEG = 'fused/camera_info', 'fused/image/compressed'
 TOPICS = {'fused/image': Image, JPEG: CompressedImage,
@@ -35,12 +35,12 @@ class Outputs:
     """
 
     def __init__(
-        self, node: LifecycleNode, values: Mapping[str, Any], warn: Callable[[str], None]
+        self, node: LifecycleNode, settings: QosSettings, warn: Callable[[str], None]
     ) -> None:
         """Advertise all topics relative to the node's namespace."""
         self._node = node
         self._warn = warn
-        profile = qos.profile(values, 'output')
+        profile = qos.profile(settings.output_depth, settings.output_reliability)
         self._publishers = {
             topic: node.create_lifecycle_publisher(
                 kind, topic, profile,
@@ -56,27 +56,27 @@ class Outputs:
 
     def publish_images(
         self, wanted: set[str], result: FusionResult, reference: Frame, palette: np.ndarray,
-        values: Mapping[str, Any]
+        settings: Settings
     ) -> None:
         """
         Publish the `wanted` images with stamp and frame_id of the `reference` frame.
 
-        `palette` (uint8 Nx3) and the parameter overlay.alpha make the overlay,
-        output.jpeg_quality the compressed image.
+        `palette` (uint8 Nx3) and overlay.alpha make the overlay, output.jpeg_quality the
+        compressed image.
         """
         header = (reference.stamp_ns, reference.frame_id)
         images = {
             'fused/image': lambda: (result.fused, 'rgb8'),
             'segmentation/mask': lambda: (result.mask, 'mono8'),
             'segmentation/overlay': lambda: (
-                overlay(result.fused, result.mask, palette, values['overlay.alpha']), 'rgb8')}
+                overlay(result.fused, result.mask, palette, settings.overlay.alpha), 'rgb8')}
         for topic, make in images.items():
             if topic in wanted:
                 self._publishers[topic].publish(
                     fill_image(self._images[topic], *make(), *header))
         if JPEG in wanted:
             self._publishers[JPEG].publish(
-                jpeg_from_array(result.fused, values['output.jpeg_quality'], *header))
+                jpeg_from_array(result.fused, settings.output.jpeg_quality, *header))
 
     def publish_info(
         self, info: CameraInfo, reference: Frame, size: tuple[int, int], overlap: Roi | None

@@ -1,11 +1,9 @@
-"""The table of parameters on a node: declared, checked, changed while it runs."""
+"""The settings as parameters of a ROS node: declared, checked, changed while it runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Mapping
 from collections.abc import Sequence
-from types import MappingProxyType
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange
@@ -14,94 +12,99 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rcl_interfaces.msg import SetParametersResult
 
 from uaafusion_ros.errors import ParameterError
-from uaafusion_ros.parameters.row import CHANGES
-from uaafusion_ros.parameters.row import Row
-from uaafusion_ros.parameters.table import DEFAULTS
-from uaafusion_ros.parameters.table import normalised
-from uaafusion_ros.parameters.table import ROWS
-from uaafusion_ros.parameters.table import TABLE
-from uaafusion_ros.parameters.table import unknown
+from uaafusion_ros.parameter import CHANGES
+from uaafusion_ros.parameter import Parameter
+from uaafusion_ros.settings import is_foreign
+from uaafusion_ros.settings import PARAMETERS
+from uaafusion_ros.settings import Settings
+from uaafusion_ros.settings import unknown
 
 
 class Parameters:
     """
-    The parameters of a node: declared from the table, changed all or nothing.
+    The parameters of a node: declared from the settings, changed all or nothing.
 
     The node must have been made with `automatically_declare_parameters_from_overrides=True`.
-    `values` is an immutable snapshot, replaced as a whole by each accepted change. A value
-    that was refused at start is replaced by its default and named in `problems` until it is
-    set to an accepted one, so that a bad file leaves a node that can be asked and mended.
+    `settings` is replaced as a whole by each accepted change. A value that was refused at start
+    is replaced by its default and named in `problems` until it is set to an accepted one, so that
+    a bad file leaves a node that can be asked and mended.
     """
 
     def __init__(
         self, node: Any, unconfigured: Callable[[], bool],
-        changed: Callable[[Mapping[str, Any], Sequence[str]], None]
+        changed: Callable[[Settings, Settings], None]
     ) -> None:
         """
-        Declare the table on `node`.
+        Declare every parameter on `node`.
 
         `unconfigured()` tells whether parameters that need a new configuration may change;
-        `changed(values, names)` is called after each accepted change of `names`.
+        `changed(before, now)` is called after each accepted change.
         """
         self._unconfigured = unconfigured
         self._changed = changed
         self.problems: dict[str, str] = {}
         self.ignored: list[str] = []
+        self.settings = Settings()
         given = {name: node.get_parameter(name).value
-                 for name in node.list_parameters([], 0).names}
-        values = dict(DEFAULTS)
+                 for name in node.list_parameters([], 0).names if not is_foreign(name)}
         for name, value in given.items():
-            if name in ROWS:
-                node.undeclare_parameter(name)
-                try:
-                    values[name] = ROWS[name].normalise(value)
-                except ParameterError as error:
-                    self.problems[name] = str(error)
-            elif not name.startswith(('qos_overrides.', 'use_sim_time', 'start_type_')):
-                node.undeclare_parameter(name)
-                self.ignored.append(unknown(name))
-        for row in TABLE:
-            node.declare_parameter(row.name, values[row.name], _descriptor(row),
-                                   ignore_override=True)
-        self.values: Mapping[str, Any] = MappingProxyType(values)
+            node.undeclare_parameter(name)
+            try:
+                if name in PARAMETERS:
+                    self.settings = self.settings.changed({name: value})
+                else:
+                    self.ignored.append(unknown(name))
+            except ParameterError as error:
+                self.problems[name] = str(error)
+        for name, value in self.settings.values().items():
+            node.declare_parameter(
+                name, value, _descriptor(PARAMETERS[name]), ignore_override=True)
         node.add_on_set_parameters_callback(self._check)
         node.add_post_set_parameters_callback(self._take)
 
     def _check(self, parameters: Sequence[Any]) -> SetParametersResult:
-        own = {item.name: item.value for item in parameters if item.name in ROWS}
+        before = self.settings.values()
         try:
-            normalised(own)
+            now = self.settings.changed(_own(parameters)).values()
         except ParameterError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        late = [name for name in own if ROWS[name].change == 'unconfigured']
-        if late and not self._unconfigured():
+        # Equal values are no change, so that a node's own dump can be loaded at any time.
+        late = [each for name, each in PARAMETERS.items()
+                if now[name] != before[name] and (each.change == 'start' or (
+                    each.change == 'unconfigured' and not self._unconfigured()))]
+        if late:
+            how = ('set it in the parameter file' if late[0].change == 'start' else
+                   'deactivate and cleanup, set it, configure and activate')
             return SetParametersResult(
                 successful=False,
-                reason=f'{late[0]} = {own[late[0]]!r} is refused now; it can change only while '
-                       'the node is unconfigured: deactivate and cleanup, set it, configure and '
-                       f'activate (accepted is {ROWS[late[0]].accepted})')
+                reason=f'{late[0].name} = {now[late[0].name]!r} is refused now; it can change '
+                       f'only {CHANGES[late[0].change].removeprefix("only ")}: {how} (accepted is '
+                       f'{late[0].accepted})')
         return SetParametersResult(successful=True)
 
     def _take(self, parameters: Sequence[Any]) -> None:
-        own = normalised({item.name: item.value for item in parameters if item.name in ROWS})
-        if own:
-            for name in own:
-                self.problems.pop(name, None)
-            self.values = MappingProxyType({**self.values, **own})
-            self._changed(self.values, tuple(own))
+        own = _own(parameters)
+        for name in own:
+            self.problems.pop(name, None)
+        before, self.settings = self.settings, self.settings.changed(own)
+        self._changed(before, self.settings)
 
 
-def _descriptor(row: Row) -> ParameterDescriptor:
+def _own(parameters: Sequence[Any]) -> dict[str, Any]:
+    return {item.name: item.value for item in parameters if item.name in PARAMETERS}
+
+
+def _descriptor(parameter: Parameter) -> ParameterDescriptor:
     # Dynamic typing, because a statically typed double refuses the integer that YAML makes of
-    # "20"; the table's own check is the stricter one.
+    # "20"; the settings' own check is the stricter one. Not read-only, because rclpy would refuse
+    # equal values, too.
     descriptor = ParameterDescriptor(
-        name=row.name, description=row.description, read_only=row.change == 'start',
-        additional_constraints=f'{row.accepted}; may change {CHANGES[row.change]}',
-        dynamic_typing=True)
-    if row.minimum is not None and row.kind == 'integer':
+        name=parameter.name, description=parameter.description, dynamic_typing=True,
+        additional_constraints=f'{parameter.accepted}; may change {CHANGES[parameter.change]}')
+    if parameter.kind == 'int' and parameter.minimum is not None:
         descriptor.integer_range = [
-            IntegerRange(from_value=int(row.minimum), to_value=int(row.maximum))]
-    if row.minimum is not None and row.kind == 'double':
+            IntegerRange(from_value=parameter.minimum, to_value=parameter.maximum)]
+    if parameter.kind == 'float' and parameter.minimum is not None:
         descriptor.floating_point_range = [
-            FloatingPointRange(from_value=row.minimum, to_value=row.maximum)]
+            FloatingPointRange(from_value=parameter.minimum, to_value=parameter.maximum)]
     return descriptor

@@ -5,9 +5,9 @@ from __future__ import annotations
 from threading import Event
 from threading import Thread
 
-from uaafusion_ros.engine.backend import Backend
-from uaafusion_ros.nodes.voice import said
-from uaafusion_ros.nodes.voice import Voice
+from uaafusion_ros.engine.contract import Backend
+from uaafusion_ros.nodes.throttled_log import describe_error
+from uaafusion_ros.nodes.throttled_log import ThrottledLogger
 
 
 class Preparation:
@@ -18,10 +18,10 @@ class Preparation:
     pair finds all compiled; else a thread does it, and the node stays responsive.
     """
 
-    def __init__(self, backend: Backend, size: tuple[int, int], voice: Voice) -> None:
+    def __init__(self, backend: Backend, size: tuple[int, int], log: ThrottledLogger) -> None:
         """Begin for `size` (width, height); (0, 0) leaves it to the first image."""
         self._cancelled = Event()
-        self._voice = voice
+        self._log = log
         width, height = size
         if not (width and height):
             return
@@ -40,4 +40,4 @@ class Preparation:
             backend.prepare(height, width, lambda phase, share: not self._cancelled.is_set())
         except Exception as error:  # the backend keeps it as its problem and runs on the spare
             if not self._cancelled.is_set():
-                self._voice.warning(f'the engine was not prepared: {said(error)}')
+                self._log.warning(f'the engine was not prepared: {describe_error(error)}')

@@ -15,7 +15,7 @@ import rclpy
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.signals import SignalHandlerOptions
 
-from uaafusion_ros.nodes.voice import said
+from uaafusion_ros.nodes.throttled_log import describe_error
 
 # SingleThreadedExecutor asks every entity of the node anew for each event, which costs more than
 # the callbacks here; Humble and the first patches of Jazzy have nothing else.
@@ -66,7 +66,7 @@ def run(make_node: Callable[[], Runnable], args: list[str] | None) -> int:
         except Exception as error:  # rclpy raises what a malformed request makes of its services
             if not rclpy.ok():
                 break
-            node.get_logger().error(f'a request was dropped: {said(error)}')
+            node.get_logger().error(f'a request was dropped: {describe_error(error)}')
     ended = node.close(_STOP_S)
     executor.shutdown()
     node.destroy_node()

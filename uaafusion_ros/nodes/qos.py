@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Mapping
 from typing import Any
 
 from rclpy.event_handler import PublisherEventCallbacks
@@ -14,11 +13,10 @@ from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 
 
-def profile(values: Mapping[str, Any], side: str) -> QoSProfile:
-    """Return the profile of `side`, 'input' or 'output'; durability is volatile."""
-    return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST, depth=values[f'qos.{side}_depth'],
-        reliability=ReliabilityPolicy[values[f'qos.{side}_reliability'].upper()])
+def profile(depth: int, reliability: str) -> QoSProfile:
+    """Return the profile of 'reliable' or 'best_effort' images; durability is volatile."""
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth,
+                      reliability=ReliabilityPolicy[reliability.upper()])
 
 
 def input_events(topic: str, warn: Callable[[str], None]) -> SubscriptionEventCallbacks:
@@ -75,31 +73,23 @@ def cause_of_silence(wanted: QoSProfile, publishers: list[Any], elsewhere: str =
             'set to config/fastdds.xml')
 
 
-class SilenceWatch:
+class SilenceWarnings:
     """
     Decide when a silent topic deserves a warning.
 
     Warns after 1, 2, 4, 8, ... timeouts of silence, so that a camera that is off for a day
-    fills no log. Times are seconds of one monotonic clock.
+    fills no log.
     """
 
-    def __init__(self, now: float) -> None:
-        """Start counting silence at `now`."""
-        self._last = now
+    def __init__(self) -> None:
+        """Begin with a topic that is not silent."""
         self._due = 1.0
 
-    def heard(self, now: float) -> None:
-        """Note that a message came."""
-        self._last = now
-        self._due = 1.0
-
-    def quiet_for(self, now: float) -> float:
-        """Return the seconds since the last message."""
-        return now - self._last
-
-    def due(self, now: float, timeout_s: float) -> bool:
-        """Return whether a warning is due now, and move to the next deadline if so."""
-        periods = self.quiet_for(now) / timeout_s
+    def due(self, silence_s: float, timeout_s: float) -> bool:
+        """Return whether a warning is due now; to be asked several times per timeout."""
+        periods = silence_s / timeout_s
+        if periods < 1.0:
+            self._due = 1.0
         if periods < self._due:
             return False
         while self._due <= periods:

@@ -14,20 +14,21 @@ from diagnostic_msgs.msg import DiagnosticArray
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
 
-from uaafusion_ros.engine.backend import Backend
-from uaafusion_ros.nodes.diagnostics import Latencies
+from uaafusion_ros.engine.contract import Backend
+from uaafusion_ros.nodes.counters import CAMERAS
+from uaafusion_ros.nodes.counters import Counters
+from uaafusion_ros.nodes.counters import Latencies
+from uaafusion_ros.nodes.diagnostics import Debounce
 from uaafusion_ros.nodes.diagnostics import report
 from uaafusion_ros.nodes.diagnostics import status
-from uaafusion_ros.nodes.flow import Flow
 from uaafusion_ros.nodes.inputs import Inputs
 from uaafusion_ros.nodes.outputs import INFO
 from uaafusion_ros.nodes.outputs import Outputs
-from uaafusion_ros.nodes.steady import Steady
-from uaafusion_ros.nodes.tally import CAMERAS
-from uaafusion_ros.nodes.tally import Tally
-from uaafusion_ros.nodes.voice import recent
-from uaafusion_ros.nodes.voice import Voice
+from uaafusion_ros.nodes.throttled_log import recent
+from uaafusion_ros.nodes.throttled_log import ThrottledLogger
 from uaafusion_ros.pipeline import FusionPipeline
+from uaafusion_ros.settings import Settings
+from uaafusion_ros.stream.frame_router import FrameRouter
 from uaafusion_ros.stream.health import Mode
 from uaafusion_ros.stream.skew import Skew
 from uaafusion_ros.stream.timeline import Drop
@@ -48,45 +49,45 @@ class Parts:
     pipeline: FusionPipeline | None
     outputs: Outputs | None
     inputs: Inputs | None
-    flow: Flow | None
+    router: FrameRouter | None
 
 
 class Reports:
     """Publish one status per concern on /diagnostics; used by the executor's thread."""
 
     def __init__(
-        self, node: LifecycleNode, tally: Tally, latencies: Latencies, voice: Voice
+        self, node: LifecycleNode, counters: Counters, latencies: Latencies, log: ThrottledLogger
     ) -> None:
         """Advertise /diagnostics."""
         self._node = node
-        self._tally = tally
+        self._counters = counters
         self._latencies = latencies
-        self._voice = voice
+        self._log = log
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._before: Mapping[str, int] = {}
         self._count = 0
         self._advised = False
         self._progress = ''
-        self._drift, self._facts = Steady(), Steady()
+        self._drift, self._facts = Debounce(), Debounce()
         self.activated()
 
     def activated(self) -> None:
         """Let the time begin anew that a camera has for its first calibration."""
-        self._active_since = time.monotonic()
+        self._seen_since: float | None = None
         self._info_missed = False
 
-    def publish(self, parts: Parts, values: Mapping[str, Any]) -> None:
-        """Report; `values` are the parameters."""
-        counts, before = self._tally.snapshot(), self._before
+    def publish(self, parts: Parts, settings: Settings) -> None:
+        """Report on the node's parts under the settings in use."""
+        counts, before = self._counters.snapshot(), self._before
         self._before = counts
-        skew = None if parts.flow is None else parts.flow.skew()
+        skew = None if parts.router is None else parts.router.skew()
         self._publisher.publish(report(
             self._node.get_clock().now().to_msg(), self._node.get_fully_qualified_name(), [
-                self._cameras(parts, values, counts, before, skew),
+                self._cameras(parts, settings, counts, before, skew),
                 self._pairs(parts, counts, before, skew),
                 self._mode(parts, counts),
-                self._engine(parts, values),
-                self._registration(parts, values),
+                self._engine(parts, settings.model.path or settings.model.preset),
+                self._registration(parts, settings.registration.mode),
                 self._thermal(parts),
                 status('latency', self._latencies.values()),
                 status('memory', memory(parts.backend))]))
@@ -95,7 +96,7 @@ class Reports:
             _forget_names()
 
     def _cameras(
-        self, parts: Parts, values: Mapping[str, Any], counts: Mapping[str, int],
+        self, parts: Parts, settings: Settings, counts: Mapping[str, int],
         before: Mapping[str, int], skew: Skew | None
     ) -> DiagnosticStatus:
         shown: dict[str, Any] = {
@@ -106,36 +107,39 @@ class Reports:
                          for camera in CAMERAS)
             silence = {camera: parts.inputs.silence_s(camera) for camera in CAMERAS}
             shown.update((f'silence_s.{camera}', f'{silence[camera]:.2f}') for camera in CAMERAS)
-            silent = [camera for camera in CAMERAS if silence[camera] > values['input.timeout_s']]
+            silent = [camera for camera in CAMERAS
+                      if silence[camera] > settings.input.timeout_s]
             if silent:
                 causes = [f'{camera}: {parts.inputs.cause_of_silence(camera)}'
                           for camera in silent]
                 warnings.append(f'no image from {" and ".join(silent)} ({"; ".join(causes)})')
-            self._watch_info(parts, values)
+            self._watch_info(parts, settings)
         for camera in CAMERAS:
             for reason in _REFUSALS:
-                warnings += recent(f'dropped.{camera}.{reason}', counts, before, self._voice)
+                warnings += recent(f'dropped.{camera}.{reason}', counts, before, self._log)
         if skew is not None:
             shown.update({f'age_ms.{camera}': f'{age:.2f}'
                           for camera, age in skew.age_p50_ms.items()})
             if skew.drift_ppm is not None:
                 shown['drift_ppm'] = f'{skew.drift_ppm:.1f}'
-            warnings += [text for text in (skew.advice, self._advice(parts.flow)) if text]
+            warnings += [text for text in (skew.advice, self._advice(parts.router)) if text]
         return status('cameras', shown, warning='; '.join(warnings))
 
-    def _advice(self, flow: Flow) -> str:
-        jump, advice = flow.jump(), flow.advice()
-        if jump is not None:
-            self._voice.warning(f'{jump}; pairing starts anew', 'time jump')
-        if advice is not None and not self._advised:
+    def _advice(self, router: FrameRouter) -> str:
+        advice = router.advice()
+        if advice and not self._advised:
             self._advised = True
             self._node.get_logger().warning(advice)
-        return advice or ''
+        return advice
 
-    def _watch_info(self, parts: Parts, values: Mapping[str, Any]) -> None:
-        camera = values['sync.reference']
+    def _watch_info(self, parts: Parts, settings: Settings) -> None:
+        camera = settings.sync.reference
+        if not parts.inputs.heard(camera):  # a camera that is off owes no calibration
+            return
+        if self._seen_since is None:
+            self._seen_since = time.monotonic()
         if (self._info_missed or camera in parts.inputs.infos
-                or time.monotonic() - self._active_since < values['input.timeout_s']
+                or time.monotonic() - self._seen_since < settings.input.timeout_s
                 or INFO not in parts.outputs.wanted()):
             return
         self._info_missed = True
@@ -154,14 +158,14 @@ class Reports:
             shown['skew_ms.p95'] = f'{skew.skew_p95_ms:.2f}'
         problems = [parts.blocking_error] if parts.blocking_error else [
             text for kind in ('pair', 'alone')
-            for text in recent(f'dropped.{kind}.failed', counts, before, self._voice)]
+            for text in recent(f'dropped.{kind}.failed', counts, before, self._log)]
         return status('pairs', shown, error='; '.join(problems))
 
     def _mode(self, parts: Parts, counts: Mapping[str, int]) -> DiagnosticStatus:
-        shown: dict[str, Any] = {'state': parts.state, 'last_error': self._voice.last_error}
-        if parts.flow is None:
+        shown: dict[str, Any] = {'state': parts.state, 'last_error': self._log.last_error}
+        if parts.router is None:
             return status('mode', shown)
-        health = parts.flow.health()
+        health = parts.router.health(time.monotonic_ns())
         shown.update({
             'mode': health.mode.value, 'mode_changes': health.changes,
             'mode_reason': health.reason,
@@ -172,10 +176,10 @@ class Reports:
         degraded = health.mode is not Mode.FUSED or health.rgb_frozen
         return status('mode', shown, warning=text if degraded else '')
 
-    def _engine(self, parts: Parts, values: Mapping[str, Any]) -> DiagnosticStatus:
+    def _engine(self, parts: Parts, model: str) -> DiagnosticStatus:
         backend = parts.backend
         if backend is None:
-            return status('engine', {'backend': '', 'model': _model(values)})
+            return status('engine', {'backend': '', 'model': model})
         for note in backend.take_notes():
             self._node.get_logger().info(note)
         progress, self._progress = self._progress, backend.progress
@@ -184,11 +188,11 @@ class Reports:
         building = (f'building: {backend.progress}; images run on another runtime meanwhile'
                     if backend.progress else '')
         return status('engine', {
-            'backend': backend.name, 'choice': backend.choice, 'model': _model(values),
+            'backend': backend.name, 'choice': backend.choice, 'model': model,
             'progress': backend.progress}, warning=backend.problem or building)
 
-    def _registration(self, parts: Parts, values: Mapping[str, Any]) -> DiagnosticStatus:
-        shown: dict[str, Any] = {'registration': values['registration.mode']}
+    def _registration(self, parts: Parts, mode: str) -> DiagnosticStatus:
+        shown: dict[str, Any] = {'registration': mode}
         if parts.pipeline is None:
             return status('registration', shown)
         drift, warning = parts.pipeline.drift, ''
@@ -245,7 +249,3 @@ def memory(backend: Backend | None) -> dict[str, str]:
         used, total = gpu
         shown.update(gpu_used_mb=f'{used / 1e6:.1f}', gpu_total_mb=f'{total / 1e6:.1f}')
     return shown
-
-
-def _model(values: Mapping[str, Any]) -> str:
-    return values['model.path'] or values['model.preset']

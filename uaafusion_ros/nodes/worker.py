@@ -3,44 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Lock
 from threading import Thread
-from typing import Any
+from typing import Generic
+from typing import TypeVar
 
-from uaafusion_ros.stream.slot import LatestSlot
+Job = TypeVar('Job')
 
 
-class Worker:
+class Worker(Generic[Job]):
     """
     Run `work(job)` on a thread of its own, for the newest job put in.
 
-    `work` must not raise. A job that was displaced before it began comes back from `put` or
-    `stop`, so that it can be counted.
+    There is no queue: latency stays one job. `work` must not raise. A job that was displaced
+    before it began comes back from `put` or `stop`, so that it can be counted.
     """
 
-    def __init__(self, work: Callable[[Any], None]) -> None:
+    def __init__(self, work: Callable[[Job], None]) -> None:
         """Start the thread."""
         self._work = work
-        self._slot: LatestSlot[Any] = LatestSlot()
+        self._lock = Lock()
+        self._job: Job | None = None
+        self._stopped = False
+        # One token while there is a job, and one more at the end; it wakes the thread in C,
+        # which a Condition does not.
+        self._tokens: SimpleQueue[None] = SimpleQueue()
         # A daemon, so that an inference that never returns cannot keep the process alive.
         self._thread = Thread(target=self._run, name='fusion_worker', daemon=True)
         self._thread.start()
 
-    def put(self, job: Any) -> Any:
-        """Leave a job and return the one it displaced, or None."""
-        return self._slot.put(job)
+    def put(self, job: Job) -> Job | None:
+        """Leave a job and return the one it displaced, or None; after `stop`, return the job."""
+        with self._lock:
+            if self._stopped:
+                return job
+            before, self._job = self._job, job
+        if before is None:
+            self._tokens.put(None)
+        return before
 
-    def stop(self, timeout_s: float | None) -> tuple[Any, bool]:
+    def stop(self, timeout_s: float | None) -> tuple[Job | None, bool]:
         """
         Take no more jobs; return the one not begun, and whether the thread ended in time.
 
         Waits `timeout_s` seconds, or for ever with None, for the job in work.
         """
-        left = self._slot.close()
+        with self._lock:
+            self._stopped = True
+            left, self._job = self._job, None
+        self._tokens.put(None)
         self._thread.join(timeout_s)
         return left, not self._thread.is_alive()
 
     def _run(self) -> None:
-        while not self._slot.closed:
-            job = self._slot.take()
-            if job is not None:
-                self._work(job)
+        while True:
+            self._tokens.get()
+            with self._lock:
+                if self._stopped:
+                    return
+                job, self._job = self._job, None
+            self._work(job)

@@ -1,12 +1,12 @@
 """
-Pair the frames of two cameras by time: nearest partner, bounded wait, every drop counted.
+Pair the frames of two cameras by time: nearest partner, bounded wait, every drop returned.
 
 A pair is *mutual*: of all frames still waiting, each is the nearest of the other. A mutual pair
 is handed out once no frame still to come can be nearer to either of its two frames, or when
 its reference frame has waited `max_wait_ns`. Only where jitter would cost a pair, because both
 frames have other partners within the slop, is the matching as a whole preferred to the nearest
-(`stream.matching.best`). A pair that is handed out closes everything before it, so pairs leave
-in strictly rising order of both stamps and a frame is used once.
+(`match`). A pair that is handed out closes everything before it, so pairs leave in strictly
+rising order of both stamps and a frame is used once.
 
 What is certain rests on one assumption: a camera's next stamp after t is later than t + half of
 the shortest of its last 32 intervals (t + 8 ms before there is one). So an exact pair need not
@@ -18,211 +18,158 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from bisect import bisect_right
-from dataclasses import dataclass
-from typing import Generic
-from typing import Mapping
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import NamedTuple
+from typing import Protocol
 
-from uaafusion_ros.errors import ParameterError
-from uaafusion_ros.stream.matching import best
-from uaafusion_ros.stream.matching import mutual
+from uaafusion_ros.frames import Frame
+from uaafusion_ros.frames import FramePair
+from uaafusion_ros.settings import SyncSettings
 from uaafusion_ros.stream.timeline import Drop
+from uaafusion_ros.stream.timeline import Dropped
 from uaafusion_ros.stream.timeline import Timeline
 from uaafusion_ros.stream.timeline import Waiting
 
 STREAMS = ('thermal', 'rgb')
 
-_AHEAD = 4  # frames of each camera beyond a contested pair that are looked at
+_AHEAD = 4                      # frames of each camera beyond a contested pair, looked at
+_LEAST_HOLD_NS = 1_000_000_000  # for frames of the camera that is not the reference
 
-Payload = TypeVar('Payload')
 
-
-@dataclass(frozen=True)
-class Pair(Generic[Payload]):
+class Paired(NamedTuple):
     """
-    Two payloads that belong together, with the stamps their cameras gave them.
+    What a pairing policy has decided.
 
-    `error_ns` is thermal + thermal_offset_ns - rgb, signed: what the matching saw.
-    """
-
-    thermal: Payload
-    rgb: Payload
-    thermal_stamp_ns: int
-    rgb_stamp_ns: int
-    error_ns: int
-
-
-@dataclass(frozen=True)
-class PairingStats:
-    """
-    Counters since construction; received[s] == paired + sum(dropped[s]) + pending[s] always.
-
-    Mappings are keyed by 'thermal' and 'rgb'; `dropped` names every `Drop` reason, also at zero.
-    `period_ns` is the median of the recent stamp intervals, None before eight are known.
-    `jumps` counts time jumps of either camera; `last_jump` says which the last one was.
+    Pairs, oldest first; frames that will be part of none; and which cameras' stamps have jumped
+    in time, in words.
     """
 
-    received: Mapping[str, int]
-    paired: int
-    dropped: Mapping[str, Mapping[Drop, int]]
-    pending: Mapping[str, int]
-    period_ns: Mapping[str, int | None]
-    jumps: int
-    last_jump: str
+    pairs: list[FramePair]
+    drops: list[Dropped]
+    jumps: Sequence[str] = ()
 
 
-class NearestPairer(Generic[Payload]):
+class PairingPolicy(Protocol):
+    """
+    Pair the frames of two cameras; used by one thread.
+
+    All is returned, so that nothing of the caller's runs under a lock of the policy's. `now_ns`
+    is the arrival clock.
+    """
+
+    def add(self, camera: str, frame: Frame, now_ns: int) -> Paired:
+        """Take a frame of 'thermal' or 'rgb' that arrived at `now_ns`."""
+
+    def poll(self, now_ns: int) -> Paired:
+        """Settle what has waited long enough; to be called while no frames come."""
+
+    def reset(self, reason: Drop) -> Paired:
+        """Start anew; return what could still be paired and drop the rest for `reason`."""
+
+    def advice(self) -> str:
+        """Return what should be set differently, judged by the frames seen, or nothing."""
+
+
+class NearestPairing:
     """
     Pair each reference frame with the nearest frame of the other camera, once.
 
-    Integer nanoseconds throughout; payloads are never looked at. Per message a few bisections of
-    two sorted lists of at most `queue_size`. It calls nothing of the caller's: pairs are
-    returned, so an error in what is done with one cannot harm the next. Not thread-safe: call it
-    from one thread, or hold a lock during the call and use the pairs after releasing it.
+    Integer nanoseconds throughout; images are never looked at. Per message a few bisections of
+    two sorted lists of at most `queue_size`. A frame of the camera that is not the reference
+    waits for a second at most, or for max_wait_ns if that is longer.
 
     Frames may arrive in any order as long as no newer pair has left (else `Drop.STALE`). Outliers
     and time jumps are told apart by `stream.timeline`; at a jump, pairs among the waiting frames
     still leave and the rest is dropped, but nothing of the new pass.
-
-    slop_ns: largest |error_ns|, inclusive.
-    max_wait_ns: longest wait of a reference frame on the arrival clock (add, poll: `now_ns`);
-        then the nearest frame that had come by then is taken. Call poll() to keep it.
-    queue_size: most frames waiting per camera, 2 to 500; the oldest is dropped.
-    reference: 'thermal' or 'rgb', the camera whose frames must be decided within max_wait_ns.
-    thermal_offset_ns: added to thermal stamps for matching only.
-    max_hold_ns: longest wait of a frame of the other camera, so a dead reference frees memory.
-
-    Raises ParameterError for a setting out of range or an unknown stream name.
     """
 
-    def __init__(
-        self, *, slop_ns: int, max_wait_ns: int, queue_size: int, reference: str = 'rgb',
-        thermal_offset_ns: int = 0, max_hold_ns: int = 1_000_000_000,
-    ) -> None:
-        if reference not in STREAMS:
-            raise ParameterError(
-                f"reference is {reference!r}, accepted are 'thermal' and 'rgb': name the camera "
-                'whose stamps the output shall carry')
-        for name, value in (
-            ('slop_ns', slop_ns), ('max_wait_ns', max_wait_ns), ('max_hold_ns', max_hold_ns),
-        ):
-            if value < 0:
-                raise ParameterError(f'{name} is {value}, accepted is 0 or more: raise it')
-        if not 2 <= queue_size <= 500:
-            raise ParameterError(
-                f'queue_size is {queue_size}, accepted is 2 to 500: two seconds of the faster '
-                'camera are plenty')
-        self._slop_ns = slop_ns
-        self._max_wait_ns = max_wait_ns
-        self._queue_size = queue_size
-        self._max_hold_ns = max_hold_ns
-        self._timelines = {
-            'thermal': Timeline('thermal', thermal_offset_ns), 'rgb': Timeline('rgb', 0)}
-        self._refs = self._timelines[reference]
-        self._others = self._timelines['rgb' if reference == 'thermal' else 'thermal']
+    def __init__(self, settings: SyncSettings) -> None:
+        self._slop_ns = _ns(settings.slop_ms)
+        self._max_wait_ns = _ns(settings.max_wait_ms)
+        self._max_hold_ns = max(self._max_wait_ns, _LEAST_HOLD_NS)
+        self._queue_size = settings.queue_size
+        self._drops: list[Dropped] = []
+        self._thermal = Timeline('thermal', _ns(settings.thermal_offset_ms), self._drops)
+        self._rgb = Timeline('rgb', 0, self._drops)
+        self._refs, self._others = (
+            (self._rgb, self._thermal) if settings.reference == 'rgb'
+            else (self._thermal, self._rgb))
         self._now = 0
-        self._paired = 0
-        self._jumps = 0
-        self._last_jump = ''
 
-    def add(
-        self, stream: str, stamp_ns: int, payload: Payload, now_ns: int,
-    ) -> list[Pair[Payload]]:
-        """Take one frame of 'thermal' or 'rgb'; return the pairs this decides, oldest first."""
-        timeline = self._timelines.get(stream)
-        if timeline is None:
-            raise ParameterError(
-                f"stream is {stream!r}, accepted are 'thermal' and 'rgb': name the camera")
+    def add(self, camera: str, frame: Frame, now_ns: int) -> Paired:
+        """Take a frame; return the pairs it decides."""
+        refs, others = self._refs, self._others
+        timeline, other = (refs, others) if camera == refs.name else (others, refs)
         self._set_clock(now_ns)
-        timeline.received += 1
-        pairs: list[Pair[Payload]] = []
-        if stamp_ns == 0:
-            timeline.drop(Drop.ZERO_STAMP, 1)
-        else:
-            timeline.place(
-                Waiting(stamp_ns + timeline.offset_ns, payload, now_ns),
-                self._others if timeline is self._refs else self._refs,
-                lambda jumped, stamp: pairs.extend(self._jump(jumped, stamp)))
+        pairs: list[FramePair] = []
+        arrived = Waiting(frame.stamp_ns + timeline.offset_ns, frame, now_ns)
+        jumps, placed = timeline.judge(arrived, other)
+        told = []
+        for jumped in jumps:
+            pairs += self._settle()
+            told.append(self._leave(jumped, arrived.stamp_ns))
+        for each, waiting in placed:
+            each.insert(waiting)
         pairs += self._decide()
         if len(timeline.stamps) > self._queue_size:
             timeline.give_up(len(timeline.stamps) - self._queue_size, Drop.QUEUE_FULL)
-        return pairs
+        return self._paired(pairs, told)
 
-    def poll(self, now_ns: int) -> list[Pair[Payload]]:
-        """Return the pairs whose wait is over; call it while no frames come."""
+    def poll(self, now_ns: int) -> Paired:
+        """Return the pairs whose wait is over."""
         self._set_clock(now_ns)
-        return self._decide()
+        return self._paired(self._decide())
 
-    def reset(self, reason: Drop = Drop.RESET) -> list[Pair[Payload]]:
+    def reset(self, reason: Drop) -> Paired:
         """Start anew; return what could still be paired and drop the rest for `reason`."""
         pairs = self._settle()
-        for timeline in self._timelines.values():
+        for timeline in (self._refs, self._others):
             timeline.give_up(len(timeline.stamps), reason)
             timeline.give_up_suspect(reason)
             timeline.restart()
-        return pairs
+        return self._paired(pairs)
 
-    @property
-    def stats(self) -> PairingStats:
-        """A snapshot of all counters."""
-        timelines = self._timelines.items()
-        return PairingStats(
-            received={name: each.received for name, each in timelines},
-            paired=self._paired,
-            dropped={name: dict(each.dropped) for name, each in timelines},
-            pending={name: each.pending for name, each in timelines},
-            period_ns={name: each.period_ns for name, each in timelines},
-            jumps=self._jumps,
-            last_jump=self._last_jump,
-        )
-
-    @property
-    def dropped_total(self) -> int:
-        """How many frames of both cameras were dropped, for whatever reason."""
-        return self._refs.dropped_total + self._others.dropped_total
-
-    def advice(self) -> str | None:
+    def advice(self) -> str:
         """Say so when the slop, above half the slower camera's period, can pair neighbours."""
-        periods = [(t.period_ns, t.name) for t in self._timelines.values() if t.period_ns]
-        if len(periods) < len(STREAMS):
-            return None
+        periods = [(t.period_ns, t.name) for t in (self._thermal, self._rgb) if t.period_ns]
+        if len(periods) < len(STREAMS) or 2 * self._slop_ns <= max(periods)[0]:
+            return ''
         period, name = max(periods)
-        if 2 * self._slop_ns <= period:
-            return None
         return (
             f'sync.slop_ms {self._slop_ns / 1e6:.1f} is more than half the {name} frame period '
             f'of {period / 1e6:.1f} ms: where both cameras drop a frame, neighbours can be '
-            'paired; '
-            f'set it to {period / 2e6:.1f} or less')
+            f'paired; set it to {period / 2e6:.1f} or less')
+
+    def _paired(self, pairs: list[FramePair], jumps: Sequence[str] = ()) -> Paired:
+        drops = self._drops[:]
+        self._drops.clear()
+        return Paired(pairs, drops, jumps)
 
     def _set_clock(self, now: int) -> None:
         if now < self._now:
-            for timeline in self._timelines.values():
+            for timeline in (self._refs, self._others):
                 timeline.clock_fell_back(now)
         self._now = now
 
-    def _jump(self, jumped: Timeline, stamp: int) -> list[Pair[Payload]]:
+    def _leave(self, jumped: Timeline, stamp: int) -> str:
         """Leave the old time of one camera; frames of the other that are at the new one stay."""
-        pairs = self._settle()
-        for each in self._timelines.values():
+        for each in (self._thermal, self._rgb):
             if each is jumped or (each.stamps and not each.near(each.stamps[-1], stamp)):
                 each.give_up(len(each.stamps), Drop.TIME_JUMP)
-        self._jumps += 1
         step = (stamp - jumped.newest) / 1e9
-        self._last_jump = f'{jumped.name} stamps jumped by {step:+.3f} s'
         jumped.restart()
-        return pairs
+        return f'{jumped.name} stamps jumped by {step:+.3f} s'
 
-    def _settle(self) -> list[Pair[Payload]]:
+    def _settle(self) -> list[FramePair]:
         """Hand out every pair among the waiting frames, as nothing is to come any more."""
         return self._close(len(self._refs.stamps), len(self._others.stamps))
 
-    def _decide(self) -> list[Pair[Payload]]:
+    def _decide(self) -> list[FramePair]:
         """Hand out the certain pairs and those whose time is up; drop what cannot be paired."""
         refs, others = self._refs.stamps, self._others.stamps
-        pairs: list[Pair[Payload]] = []
+        pairs: list[FramePair] = []
         while refs:
-            found = mutual(refs, others, self._slop_ns, range(len(refs)), range(len(others)))
+            found = mutual(refs, others, self._slop_ns)
             oldest = refs[0]
             if found and (self._certain(*found) or self._due(*found)):
                 if self._contested(*found):
@@ -277,8 +224,7 @@ class NearestPairer(Generic[Payload]):
                 i + 1 == len(self._refs.stamps) or j + 1 == len(self._others.stamps)):
             return None
         refs, others = self._refs.foreseen(_AHEAD), self._others.foreseen(_AHEAD)
-        matched = best(refs, others, self._slop_ns, range(min(len(refs), i + _AHEAD)),
-                       range(min(len(others), j + _AHEAD)))
+        matched = match(refs[:i + _AHEAD], others[:j + _AHEAD], self._slop_ns)
         return max((pair for pair in matched if pair[0] <= i and pair[1] <= j), default=(i, j))
 
     def _due(self, i: int, j: int) -> bool:
@@ -286,7 +232,7 @@ class NearestPairer(Generic[Payload]):
         deadline = self._deadline(i)
         return deadline <= self._now and self._others.frames[j].arrival_ns <= deadline
 
-    def _close(self, rows: int, columns: int, *last: tuple[int, int]) -> list[Pair[Payload]]:
+    def _close(self, rows: int, columns: int, *last: tuple[int, int]) -> list[FramePair]:
         """
         Hand out what pairs among the oldest frames of either camera, then `last`, if given.
 
@@ -295,20 +241,14 @@ class NearestPairer(Generic[Payload]):
         refs, others = self._refs, self._others
         matched = list(last)
         if rows and columns:
-            matched = best(
-                refs.stamps, others.stamps, self._slop_ns, range(rows), range(columns)) + matched
+            matched = match(refs.stamps[:rows], others.stamps[:columns], self._slop_ns) + matched
         if not matched:
             return []
         pairs = []
         for i, j in matched:
-            thermal, rgb = refs.frames[i], others.frames[j]
-            if refs.name == 'rgb':
-                thermal, rgb = rgb, thermal
-            pairs.append(Pair(
-                thermal.payload, rgb.payload,
-                thermal.stamp_ns - self._timelines['thermal'].offset_ns, rgb.stamp_ns,
-                thermal.stamp_ns - rgb.stamp_ns))
-        self._paired += len(matched)
+            ref, other = refs.frames[i].frame, others.frames[j].frame
+            pairs.append(FramePair(thermal=other, rgb=ref) if refs is self._rgb
+                         else FramePair(thermal=ref, rgb=other))
         refs.close(i, len(matched))
         others.close(j, len(matched))
         return pairs
@@ -325,3 +265,69 @@ class NearestPairer(Generic[Payload]):
         for timeline in (refs, others):
             if timeline.suspect is not None and timeline.suspect.arrival_ns < oldest:
                 timeline.give_up_suspect(Drop.STALE)
+
+
+def _ns(milliseconds: float) -> int:
+    return round(milliseconds * 1e6)
+
+
+def mutual(refs: list[int], others: list[int], slop_ns: int) -> tuple[int, int] | None:
+    """
+    Follow nearest neighbours from the oldest reference to two that are each other's.
+
+    `refs` must not be empty; both are sorted stamps. No stamp lies between the two found, so a
+    pair that crosses them is longer. Returns their indices, or None where nothing is within
+    slop_ns (inclusive) of the oldest reference.
+    """
+    if not others:
+        return None
+    i = 0
+    j = _nearest(others, refs[i])
+    if abs(refs[i] - others[j]) > slop_ns:
+        return None
+    while True:
+        back = _nearest(refs, others[j])
+        if back == i:
+            return i, j
+        i = back
+        j = _nearest(others, refs[i])
+
+
+def match(refs: list[int], others: list[int], slop_ns: int) -> list[tuple[int, int]]:
+    """
+    Match sorted stamps to which none is to come; index pairs, rising in both.
+
+    Of all matchings without crossing pairs, the one whose sum of 1.5 slop_ns - error is largest:
+    a pair more is worth a little more error in its neighbours, but not that all of them move on
+    to the next frame. Takes time for each two stamps within slop_ns of one another.
+    """
+    # The best matching that uses no column beyond ends[k] has totals[k]; both lists rise.
+    ends, totals = [-1], [0]
+    lasts: list[tuple | None] = [None]
+    for i, ref in enumerate(refs):
+        found = []
+        for j in range(bisect_left(others, ref - slop_ns), bisect_right(others, ref + slop_ns)):
+            k = bisect_left(ends, j) - 1
+            worth = 3 * slop_ns - 2 * abs(ref - others[j]) + 1  # 1 for a slop of 0
+            found.append((j, totals[k] + worth, (lasts[k], i, j)))
+        for j, total, pair in found:
+            begin = bisect_left(ends, j)
+            if total > totals[bisect_right(ends, j) - 1]:
+                end = bisect_right(totals, total, begin)
+                ends[begin:end], totals[begin:end], lasts[begin:end] = [j], [total], [pair]
+    matched = []
+    pair = lasts[-1]
+    while pair is not None:
+        pair, i, j = pair
+        matched.append((i, j))
+    return matched[::-1]
+
+
+def _nearest(stamps: list[int], stamp: int) -> int:
+    """Index of the nearest stamp, the earlier of two at equal distance."""
+    right = bisect_left(stamps, stamp)
+    if right == 0:
+        return 0
+    if right == len(stamps) or stamp - stamps[right - 1] <= stamps[right] - stamp:
+        return right - 1
+    return right

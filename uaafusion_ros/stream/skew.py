@@ -1,4 +1,4 @@
-"""Judge the cameras' stamps by the clock of the host: wrong ones, their age, their drift."""
+"""Judge the cameras' stamps by the clock of the host: their age, their drift."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from uaafusion_ros.stream.pairing import STREAMS
-from uaafusion_ros.stream.timeline import Drop
-from uaafusion_ros.stream.timing import PercentileWindow
+from uaafusion_ros.stream.arrival_stats import PercentileWindow
 
 _BLOCK_NS = 1_000_000_000
 _BLOCKS = 120
@@ -19,24 +18,6 @@ _SURE = 4.0               # standard errors
 _DRIFT_EVERY = 10         # blocks; the slope over two minutes changes little in one
 _AHEAD_MS = 10.0
 _OLD_MS = (1e3, 60e3)     # beyond, a recorded stamp meets the clock of today
-
-
-def refusal(stamp_ns: int, clock_ns: int, max_future_ns: int) -> tuple[Drop, str] | None:
-    """
-    Return why a stamp cannot be used (reason, and a sentence with the remedy), or None.
-
-    Refused are zero stamps and stamps more than max_future_ns ahead of `clock_ns`, the clock
-    that the cameras are meant to stamp with (ROS time). At clock_ns 0 simulated time has not
-    begun, and nothing is ahead.
-    """
-    if stamp_ns == 0:
-        return Drop.ZERO_STAMP, 'its stamp is zero; let the driver set header.stamp'
-    ahead = stamp_ns - clock_ns
-    if clock_ns and ahead > max_future_ns:
-        return Drop.FUTURE, (
-            f'its stamp lies {ahead / 1e9:.3f} s ahead of the ROS clock; synchronise the clocks, '
-            'and let cameras and node agree on use_sim_time')
-    return None
 
 
 @dataclass(frozen=True)
@@ -63,7 +44,7 @@ class SkewMonitor:
     cameras' ages, of which the least in each second is taken: load delays messages, but does not
     make them early. The phase between the cameras' shutters does not enter. Not thread-safe.
 
-    slop_ns: the largest error of a pair, for the advice.
+    slop_ns: the largest error of a pair, for the advice; 0 where stamps must be equal.
     """
 
     def __init__(self, slop_ns: int) -> None:
@@ -80,7 +61,7 @@ class SkewMonitor:
         self._drift: tuple[float | None, float] = (None, 0.0)
         self._blocks_to_drift = _BLOCKS_NEEDED
 
-    def frame(self, camera: str, stamp_ns: int, clock_ns: int) -> None:
+    def on_frame(self, camera: str, stamp_ns: int, clock_ns: int) -> None:
         """Take note of a frame of 'thermal' or 'rgb' that arrived at clock_ns (ROS time)."""
         age = clock_ns - stamp_ns
         self._ages[camera].add(age / 1e6)
@@ -96,7 +77,7 @@ class SkewMonitor:
             self._block, self._least = block, {}
         self._least[camera] = min(age, self._least.get(camera, age))
 
-    def pair(self, error_ns: int) -> None:
+    def on_pair(self, error_ns: int) -> None:
         """Take note of a pair's error (thermal - rgb after the offset, signed)."""
         self._errors.add(abs(error_ns) / 1e6)
 
@@ -135,8 +116,10 @@ class SkewMonitor:
         if drift is not None and abs(drift) > max(_DRIFT_PPM, _SURE * error):
             fast, slow = STREAMS if drift > 0 else STREAMS[::-1]
             minutes = self._slop_ns / 1e3 / abs(drift) / 60
+            apart = (f': in {minutes:.0f} minutes what is paired is sync.slop_ms apart'
+                     if self._slop_ns else '')
             texts.append(
-                f'the {fast} clock gains {abs(drift):.0f} ppm on the {slow} clock: in '
-                f'{minutes:.0f} minutes what is paired is sync.slop_ms apart; synchronise the '
-                'clocks (PTP, chrony) or let both drivers stamp with the clock of one computer')
+                f'the {fast} clock gains {abs(drift):.0f} ppm on the {slow} clock{apart}; '
+                'synchronise the clocks (PTP, chrony) or let both drivers stamp with the clock '
+                'of one computer')
         return '; '.join(texts)

@@ -13,8 +13,9 @@ from bisect import bisect_left
 from collections import deque
 from enum import Enum
 from statistics import median_low
-from typing import Callable
 from typing import NamedTuple
+
+from uaafusion_ros.frames import Frame
 
 _JUMP_NS = 1_000_000_000  # a step beyond this (and four periods) is an outlier or a time jump
 _RUN_BACK = 5             # so many rising stamps in a row behind the newest are a new pass
@@ -36,31 +37,47 @@ class Drop(str, Enum):
     QUEUE_FULL = 'queue_full'  # more frames waiting than queue_size
     TIME_JUMP = 'time_jump'    # was waiting when the time of its camera, or the clock, jumped
     RESET = 'reset'            # was waiting when pairing was stopped or set up anew
+    FROZEN = 'frozen'          # the camera repeats an image while the other one sees new ones
+    MALFORMED = 'malformed'    # the message cannot be read as an image
+
+
+class Dropped(NamedTuple):
+    """So many frames of a camera, or of what was made of frames, given up for a reason."""
+
+    what: str    # 'thermal', 'rgb'; 'pair' and 'alone' for what would have been published
+    reason: str  # a value of `Drop`, or what a pairing policy or a publisher adds to them
+    count: int = 1
 
 
 class Waiting(NamedTuple):
     """A frame with the stamp it is matched by (the camera's plus its offset) and its arrival."""
 
     stamp_ns: int
-    payload: object
+    frame: Frame
     arrival_ns: int
+
+
+class Placement(NamedTuple):
+    """Timelines that begin a new pass, and frames with the timelines they enter, in order."""
+
+    jumps: list[Timeline]
+    frames: list[tuple[Timeline, Waiting]]
 
 
 class Timeline:
     """
-    The waiting frames of one camera and its counters.
+    The waiting frames of one camera.
 
-    `stamps` and `frames` run in parallel, sorted. `received` is counted by the owner, and
-    received == handed out + sum(dropped) + pending. `newest` is the latest stamp of the pass,
-    `closed` the stamp of the last frame handed out, `suspect` a frame held aside.
+    `stamps` and `frames` run in parallel, sorted. `newest` is the latest stamp of the pass, where
+    there is one; the next is taken to be later than `next_ns`, and expected at `expected_ns` or
+    later. `closed` is the stamp of the last frame handed out, `suspect` a frame held aside. What
+    is given up is added to `drops`, a list of the owner's.
     """
 
-    def __init__(self, name: str, offset_ns: int) -> None:
+    def __init__(self, name: str, offset_ns: int, drops: list[Dropped]) -> None:
         self.name = name
         self.offset_ns = offset_ns
-        self.received = 0
-        self.dropped = dict.fromkeys(Drop, 0)
-        self.dropped_total = 0
+        self.drops = drops
         self.stamps: list[int] = []
         self.frames: list[Waiting] = []
         self.suspect: Waiting | None = None
@@ -71,6 +88,7 @@ class Timeline:
     def restart(self) -> None:
         """Forget where in time the camera was; its rate is kept."""
         self.newest: int | None = None
+        self.next_ns = self.expected_ns = 0
         self.closed: int | None = None
         self._newest_arrival = 0
         self._last: int | None = None
@@ -78,25 +96,10 @@ class Timeline:
         self._remembered: deque[int] = deque(maxlen=_REMEMBERED)
 
     @property
-    def pending(self) -> int:
-        """Frames waiting, a suspect included."""
-        return len(self.stamps) + (self.suspect is not None)
-
-    @property
     def period_ns(self) -> int | None:
         """Median of the recent intervals; None before eight are known."""
         known = len(self._intervals) >= _INTERVALS_NEEDED
         return median_low(self._intervals) if known else None
-
-    @property
-    def next_ns(self) -> int:
-        """The camera's next stamp is taken to be later than this; needs a newest one."""
-        return self.newest + (self._shortest_ns // 2 if self._intervals else _LEAST_NS)
-
-    @property
-    def expected_ns(self) -> int:
-        """The camera's next stamp is expected at this or later; needs a newest one."""
-        return self.newest + self._shortest_ns
 
     def foreseen(self, count: int) -> list[int]:
         """Return the waiting stamps, and the next `count` to come where the rate is known."""
@@ -110,22 +113,17 @@ class Timeline:
         distance = abs(a - b)
         return distance <= _JUMP_NS or distance <= 4 * (self.period_ns or 0)
 
-    def place(
-        self, frame: Waiting, other: Timeline, jump: Callable[[Timeline, int], None],
-    ) -> None:
+    def judge(self, frame: Waiting, other: Timeline) -> Placement:
         """
-        Tell continuation, outlier and time jump apart, and put the frame where it belongs.
+        Tell continuation, outlier and time jump apart; return where the frame belongs.
 
-        `jump(timeline, stamp)` is called before the first frame of a new pass enters a timeline;
-        it must call `restart`.
+        An outlier is held aside or dropped here. Where `jumps` are returned, the owner settles
+        what waits at the old time before it inserts the frames.
         """
         stamp, suspect, ally = frame.stamp_ns, self.suspect, other.suspect
         if self._continues(frame):
             self.give_up_suspect(Drop.OUTLIER)
-            if self._is_new_pass(stamp):
-                jump(self, stamp)
-            self._insert(frame)
-            return
+            return Placement([self] if self._is_new_pass(stamp) else [], [(self, frame)])
         if suspect is not None and not self.near(suspect.stamp_ns, stamp):
             self.give_up_suspect(Drop.OUTLIER)
             suspect = None
@@ -134,21 +132,42 @@ class Timeline:
         met = other.newest is not None and self.near(other.newest, stamp)
         if suspect is None and ally is None and not met:
             self.suspect = frame
-            return
+            return Placement([], [])
         self.suspect = None
-        jump(self, stamp)
-        if ally is not None:
-            other.suspect = None
-            jump(other, stamp)
-            other._insert(ally)
-        if suspect is not None:
-            self._insert(suspect)
-        self._insert(frame)
+        placed = [(self, frame)] if suspect is None else [(self, suspect), (self, frame)]
+        if ally is None:
+            return Placement([self], placed)
+        other.suspect = None
+        return Placement([self, other], [(other, ally), *placed])
+
+    def insert(self, frame: Waiting) -> None:
+        """Put a frame where its stamp belongs, or count why not."""
+        stamp = self._last = frame.stamp_ns
+        if self.newest is None or stamp > self.newest:
+            if self.newest is not None:
+                self._intervals.append(stamp - self.newest)
+                self._shortest_ns = min(self._intervals)
+            self.newest = stamp
+            self.next_ns = stamp + (self._shortest_ns // 2 if self._intervals else _LEAST_NS)
+            self.expected_ns = stamp + self._shortest_ns
+            self._newest_arrival = frame.arrival_ns
+            place = len(self.stamps)
+        elif stamp in self._remembered:
+            self.drop(Drop.DUPLICATE, 1)
+            return
+        elif self.closed is not None and stamp <= self.closed:
+            self.drop(Drop.STALE, 1)
+            return
+        else:
+            place = bisect_left(self.stamps, stamp)
+        self._remembered.append(stamp)
+        self.stamps.insert(place, stamp)
+        self.frames.insert(place, frame)
 
     def drop(self, reason: Drop, count: int) -> None:
-        """Count frames as dropped."""
-        self.dropped[reason] += count
-        self.dropped_total += count
+        """Report frames as dropped."""
+        if count:
+            self.drops.append(Dropped(self.name, reason.value, count))
 
     def give_up(self, count: int, reason: Drop) -> None:
         """Drop the `count` oldest waiting frames."""
@@ -190,28 +209,6 @@ class Timeline:
         else:
             self._run_back = 1
         return self._run_back >= _RUN_BACK
-
-    def _insert(self, frame: Waiting) -> None:
-        """Put a frame where its stamp belongs, or count why not."""
-        stamp = self._last = frame.stamp_ns
-        if self.newest is None or stamp > self.newest:
-            if self.newest is not None:
-                self._intervals.append(stamp - self.newest)
-                self._shortest_ns = min(self._intervals)
-            self.newest = stamp
-            self._newest_arrival = frame.arrival_ns
-            place = len(self.stamps)
-        elif stamp in self._remembered:
-            self.drop(Drop.DUPLICATE, 1)
-            return
-        elif self.closed is not None and stamp <= self.closed:
-            self.drop(Drop.STALE, 1)
-            return
-        else:
-            place = bisect_left(self.stamps, stamp)
-        self._remembered.append(stamp)
-        self.stamps.insert(place, stamp)
-        self.frames.insert(place, frame)
 
     def _remove(self, count: int) -> None:
         del self.stamps[:count]

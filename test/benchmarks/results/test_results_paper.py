@@ -10,7 +10,7 @@ from benchmarks.results import switches  # noqa: E402
 from benchmarks.results.networks import fuse  # noqa: E402
 from benchmarks.results.networks import load_shipped  # noqa: E402
 from train.data import Sample  # noqa: E402
-from uaafusion_ros.demo.source import STILLS  # noqa: E402
+from uaafusion_ros.harness.pictures import STILLS  # noqa: E402
 from uaafusion_ros.engine.models import shipped_weights  # noqa: E402
 
 

@@ -1,7 +1,7 @@
 """
 The building half of an older TensorRT, as far as it is called: notes what it was asked for.
 
-Only for what TensorRT-RTX does not have: the FP16 flag, the timing cache, hardware compatibility.
+Only for what TensorRT-RTX does not have: the FP16 flag and the timing cache.
 """
 
 from types import SimpleNamespace
@@ -26,7 +26,6 @@ class Timing:
 class Config:
     def __init__(self):
         self.flags = set()
-        self.limits = {}
         self.timing = None
 
     def set_flag(self, flag):
@@ -34,9 +33,6 @@ class Config:
 
     def clear_flag(self, flag):
         self.flags.discard(flag)
-
-    def set_memory_pool_limit(self, pool, size):
-        self.limits[pool] = size
 
     def create_timing_cache(self, data):
         return None if data == b'of another version' else Timing(data)
@@ -55,9 +51,7 @@ def fake_tensorrt(version='10.3.0'):
         __version__=version, asked=SimpleNamespace(),
         BuilderFlag=Enumeration('FP16', 'TF32'),
         NetworkDefinitionCreationFlag=Enumeration('EXPLICIT_BATCH', 'STRONGLY_TYPED'),
-        HardwareCompatibilityLevel=Enumeration('NONE', 'AMPERE_PLUS'),
-        MemoryPoolType=Enumeration('WORKSPACE'), ITimingCache=Timing, ICudaEngine=object,
-        IExecutionContext=object)
+        ITimingCache=Timing)
 
     class ILogger:
         ERROR, INTERNAL_ERROR = 'error', 'internal error'

@@ -3,7 +3,6 @@
 from contextlib import contextmanager
 from dataclasses import fields
 from dataclasses import replace
-import json
 import os
 import random
 import signal
@@ -14,17 +13,13 @@ import time
 import pytest
 
 from uaafusion_ros.engine.tensorrt import cache as caches
-from uaafusion_ros.engine.tensorrt import housekeeping
 from uaafusion_ros.engine.tensorrt.builder import BuildCancelled
 from uaafusion_ros.engine.tensorrt.cache import EngineCache
 from uaafusion_ros.engine.tensorrt.cache import EngineKey
-from uaafusion_ros.engine.tensorrt.cache import TimingFile
-from uaafusion_ros.engine.tensorrt.cache import Verdicts
 
 KEY = EngineKey(
     model='fast', onnx_sha256='ab' * 32, package='0.1.0', tensorrt='tensorrt 10.3.0', gpu='Orin',
-    capability='SM87', platform='Linux aarch64', precision='fp16', keep_fp32=(), sizes='640x480',
-    workspace_mib=0, optimization_level=3, compatibility='none')
+    capability='SM87', platform='Linux aarch64', precision='fp16', keep_fp32=(), size='640x480')
 ENGINE = random.Random(0).randbytes(20_000)
 REBUILT = b'built again'
 NOBODY = 65534
@@ -41,7 +36,8 @@ class Attempt:
             self.builds += 1
             return engine
 
-        self.engine, self.reason = EngineCache(folder).get_or_build(key, build, self.said.append)
+        self.engine, self.reason, self.verdict = EngineCache(folder).get_or_build(
+            key, build, self.said.append)
 
     @property
     def text(self):
@@ -230,8 +226,8 @@ def test_a_failed_build_is_raised_and_the_next_one_works(folder):
 
 
 def test_old_entries_go(folder, monkeypatch):
-    monkeypatch.setattr(housekeeping, 'KEPT', 3)
-    keys = [replace(KEY, sizes=f'{width}x480') for width in range(5)]
+    monkeypatch.setattr(caches, 'KEPT', 3)
+    keys = [replace(KEY, size=f'{width}x480') for width in range(5)]
     for age, key in enumerate(keys):
         Attempt(folder, key)
         os.utime(file(folder, 'json', key), (10**9 + age, 10**9 + age))
@@ -276,7 +272,7 @@ if what == 'limit':
 if what.startswith('slow'):
     print('ready', flush=True)
 said = []
-engine, reason = EngineCache(__import__('pathlib').Path(folder)).get_or_build(
+engine, reason, _ = EngineCache(__import__('pathlib').Path(folder)).get_or_build(
     KEY, build, said.append)
 assert engine == ENGINE
 print('|'.join([reason, *said]), flush=True)
@@ -376,7 +372,7 @@ def test_a_full_disk_costs_the_cache_and_nothing_else(tmp_path):
     with small_disk(tmp_path / 'disk') as disk:
         folder = disk / 'engines'
         Attempt(folder, engine=ENGINE)
-        big = replace(KEY, sizes='1280x1024')
+        big = replace(KEY, size='1280x1024')
         first = Attempt(folder, big, engine=bytes(200_000))
         assert first.engine == bytes(200_000)
         assert 'could not be kept' in first.text and 'No space left on device' in first.text
@@ -404,42 +400,40 @@ def test_a_file_size_limit_costs_the_cache_and_nothing_else(tmp_path):
 
 
 def test_a_verdict_is_kept_with_the_engine_it_is_about(folder):
-    verdicts = Verdicts(EngineCache(folder))
-    assert verdicts.read(KEY, ENGINE) is None
-    verdicts.write(KEY, ENGINE, False, 'noise: fused is off')
-    assert verdicts.read(KEY, ENGINE) == (False, 'noise: fused is off')
-    assert Attempt(folder).builds == 0
-    assert verdicts.read(KEY, REBUILT) is None
-    assert verdicts.read(replace(KEY, gpu='other'), ENGINE) is None
-    verdicts.write(KEY, ENGINE, True, '10 samples agree')
-    assert verdicts.read(KEY, ENGINE) == (True, '10 samples agree')
+    cache = EngineCache(folder)
+    assert Attempt(folder).verdict is None
+    cache.keep_verdict(KEY, ENGINE, False, 'noise: fused is off')
+    again = Attempt(folder)
+    assert (again.verdict, again.builds) == ((False, 'noise: fused is off'), 0)
+    assert Attempt(folder, replace(KEY, gpu='other')).verdict is None
+    cache.keep_verdict(KEY, ENGINE, True, '10 samples agree')
+    assert Attempt(folder).verdict == (True, '10 samples agree')
     file(folder, 'engine').write_bytes(b'x')
-    Attempt(folder)
-    assert verdicts.read(KEY, REBUILT) is None
+    assert Attempt(folder).verdict is None
+    assert Attempt(folder).verdict is None, 'that of the engine before'
 
 
 def test_a_verdict_on_an_engine_that_is_not_kept_is_not_kept(folder):
-    verdicts = Verdicts(EngineCache(folder))
-    verdicts.write(KEY, REBUILT, True, 'of other bytes')
-    assert 'gate' not in json.loads(file(folder, 'json').read_text())
-    verdicts.write(replace(KEY, gpu='other'), ENGINE, True, 'of no entry')
+    cache = EngineCache(folder)
+    cache.keep_verdict(KEY, REBUILT, True, 'of other bytes')
+    assert Attempt(folder).verdict is None
+    cache.keep_verdict(replace(KEY, gpu='other'), ENGINE, True, 'of no entry')
     assert_clean(folder)
 
 
 def test_timings_are_kept_per_gpu_and_checked(folder):
     cache = EngineCache(folder)
-    timing = TimingFile(cache, KEY)
-    assert timing.read() == b''
-    timing.write(b'kernels\nof this GPU')
-    assert TimingFile(cache, replace(KEY, sizes='320x256')).read() == b'kernels\nof this GPU'
-    assert TimingFile(cache, replace(KEY, gpu='RTX 3060')).read() == b''
-    assert TimingFile(cache, replace(KEY, tensorrt='tensorrt 10.13')).read() == b''
+    assert cache.timing(KEY) == b''
+    cache.keep_timing(KEY, b'kernels\nof this GPU')
+    assert cache.timing(replace(KEY, size='320x256')) == b'kernels\nof this GPU'
+    assert cache.timing(replace(KEY, gpu='RTX 3060')) == b''
+    assert cache.timing(replace(KEY, tensorrt='tensorrt 10.13')) == b''
     path, = folder.glob('*.timing')
     path.write_bytes(path.read_bytes()[:-1])
-    assert timing.read() == b''
-    timing.write(b'again')
+    assert cache.timing(KEY) == b''
+    cache.keep_timing(KEY, b'again')
     path.chmod(0o666)
-    assert timing.read() == b''
+    assert cache.timing(KEY) == b''
 
 
 def test_the_default_folder_follows_xdg(monkeypatch, tmp_path):

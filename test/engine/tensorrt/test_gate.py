@@ -6,13 +6,10 @@ import numpy as np
 import pytest
 
 from uaafusion_ros.engine import models
-from uaafusion_ros.engine.backend import EngineOutput
+from uaafusion_ros.engine.contract import EngineOutput
 from uaafusion_ros.engine.onnxruntime_backend import ONNXRuntimeBackend
 from uaafusion_ros.engine.tensorrt import gate
-from uaafusion_ros.engine.tensorrt.gate import Comparison
-from uaafusion_ros.engine.tensorrt.gate import GateReport
-from uaafusion_ros.engine.tensorrt.gate import Rung
-from uaafusion_ros.errors import DependencyError
+from uaafusion_ros.engine.tensorrt.builder import BuildCancelled
 from uaafusion_ros.errors import EngineError
 
 KINDS = {'black', 'white', 'gray', 'noise'}
@@ -29,7 +26,7 @@ class Answers:
     def __init__(self, change=lambda output: output):
         self._change = change
 
-    def infer(self, rgb, thermal):
+    def __call__(self, rgb, thermal):
         height, width = thermal.shape
         ramp = np.linspace(0, 255, height * width).reshape(height, width).astype(np.uint8)
         return self._change(EngineOutput(
@@ -89,49 +86,13 @@ def test_missing_scenes_are_said(monkeypatch, tmp_path):
         gate.samples(64, 64)
 
 
-GOOD = GateReport((Comparison('noise', 1, 0.999, 1.0, ''),))
-BAD = GateReport((Comparison('noise', 9, 0.999, 1.0, 'fused is off by up to 9/255'),
-                  Comparison('gray', 0, 1.0, 0.0, '')))
-
-
-@pytest.mark.parametrize('passing', [0, 1, 2])
-def test_the_ladder_is_climbed_to_the_first_that_passes(passing):
-    tried, said = [], []
-
-    def attempt(rung):
-        tried.append(rung)
-        return GOOD if len(tried) > passing else BAD
-
-    assert gate.climb(attempt, said.append) == gate.LADDER[passing]
-    assert tried == list(gate.LADDER[:passing + 1])
-    assert len(said) == passing
-    for rung, text in zip(tried, said):
-        assert text == (f'the {rung} engine is not used: 1 of 2 samples differ; noise: fused is '
-                        'off by up to 9/255')
-
-
-def test_a_rung_that_lacks_a_package_is_passed_over():
-    said = []
-
-    def attempt(rung):
-        if rung.precision == 'fp16':
-            raise DependencyError('an fp16 engine needs the Python package onnx')
-        return GOOD
-
-    assert gate.climb(attempt, said.append) == Rung('fp32')
-    assert said[0] == 'the fp16 engine is not used: an fp16 engine needs the Python package onnx'
-
-
-def test_a_ladder_without_a_good_rung_ends_in_one_line():
-    with pytest.raises(EngineError, match='not even in fp32 .*set engine.backend to') as caught:
-        gate.climb(lambda rung: BAD, lambda text: None)
-    assert '\n' not in str(caught.value)
-
-
-def test_the_ladder_goes_from_fast_to_exact():
-    assert [rung.precision for rung in gate.LADDER] == ['fp16', 'fp16', 'fp32']
-    assert str(gate.LADDER[1]).startswith('fp16 with network')
-    assert str(Rung('fp32')) == 'fp32'
+def test_the_check_tells_how_far_it_is_and_can_be_stopped():
+    pairs = gate.samples(64, 64)[:4]
+    told = []
+    gate.check(Answers(), Answers(), pairs, lambda *args: told.append(args) or True)
+    assert told == [(f'checking on {pair.name}', index / 4) for index, pair in enumerate(pairs)]
+    with pytest.raises(BuildCancelled, match='check of an engine was stopped on request'):
+        gate.check(Answers(), Answers(), pairs, lambda phase, share: share < 0.5)
 
 
 @pytest.mark.slow
@@ -141,11 +102,12 @@ def test_float16_passes_on_every_sample(fast, size):
     pytest.importorskip('onnx')
     from half_rounding import AsWritten
     from half_rounding import rounded
-    from uaafusion_ros.engine.tensorrt.precision import to_fp16
+    from uaafusion_ros.engine.tensorrt.float16 import to_fp16
 
     data, spec = fast
     candidate = AsWritten(rounded(to_fp16(data)), spec, 0)
-    report = gate.check(candidate, ONNXRuntimeBackend(data, spec, 0), gate.samples(*size))
+    report = gate.check(candidate.infer, ONNXRuntimeBackend(data, spec, 0).infer,
+                        gate.samples(*size))
     for one in report.comparisons:
         print(f'{one.sample}: fused {one.fused_off}/255, labels {one.labels_equal:.3%}, '
               f'confidence {one.confidence_off:.0f}/255')
@@ -157,7 +119,7 @@ def test_a_graph_that_overflows_is_caught(fast):
     onnx = pytest.importorskip('onnx')
     from half_rounding import AsWritten
     from half_rounding import rounded
-    from uaafusion_ros.engine.tensorrt.precision import to_fp16
+    from uaafusion_ros.engine.tensorrt.float16 import to_fp16
 
     data, spec = fast
     model = onnx.load_from_string(data)
@@ -166,6 +128,6 @@ def test_a_graph_that_overflows_is_caught(fast):
     array = onnx.numpy_helper.to_array(weight) * np.float32(1e5)
     weight.CopyFrom(onnx.numpy_helper.from_array(array, weight.name))
     large = model.SerializeToString()
-    report = gate.check(AsWritten(rounded(to_fp16(large)), spec, 1),
-                        ONNXRuntimeBackend(large, spec, 1), gate.samples(96, 128)[:2])
+    report = gate.check(AsWritten(rounded(to_fp16(large)), spec, 1).infer,
+                        ONNXRuntimeBackend(large, spec, 1).infer, gate.samples(96, 128)[:2])
     assert not report.passed

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from uaafusion_ros.engine.tensorrt.lifetimes import forget_frames
+from uaafusion_ros.engine.tensorrt.api import forget_frames
 
 HERE = Path(__file__).parent
 # A process of its own, as without the precautions it would wait for ever.
@@ -19,7 +19,7 @@ from uaafusion_ros.engine.tensorrt import api as apis, builder
 rtx = apis.load('tensorrt_rtx')
 graphs = [cases.model(*graph) for graph in (
     cases.UNSUPPORTED, cases.FOREIGN, cases.WRONG_TYPE, cases.WRONG_SHAPE)]
-options = builder.BuildOptions(cases.SMALL, 'fp32', capability='SM86')
+options = builder.BuildOptions(cases.SMALL, cases.FP32, 'SM86')
 
 def fail(data, progress=None):
     try:

@@ -14,7 +14,7 @@ from uaafusion_ros.engine import models
 
 onnx = pytest.importorskip('onnx')
 
-from uaafusion_ros.engine.tensorrt.precision import to_fp16  # noqa: E402
+from uaafusion_ros.engine.tensorrt.float16 import to_fp16  # noqa: E402
 
 PRESETS = yaml.safe_load(share.path('models', 'models.yaml').read_text())['models']
 SUPPORTED = {

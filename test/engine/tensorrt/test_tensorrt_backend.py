@@ -16,19 +16,20 @@ from fake_tensorrt import FakeTensorRT
 import numpy as np
 import pytest
 
-from uaafusion_ros.engine.backend import Backend
-from uaafusion_ros.engine.models import ModelSpec
-from uaafusion_ros.engine.probe import Gpu
+from uaafusion_ros.engine.contract import Backend
+from uaafusion_ros.engine.contract import ModelSpec
+from uaafusion_ros.engine.gpu import Gpu
 from uaafusion_ros.engine.tensorrt import backend as room
 from uaafusion_ros.engine.tensorrt.api import Api
 from uaafusion_ros.engine.tensorrt.backend import TensorRTBackend
 from uaafusion_ros.engine.tensorrt.builder import BuildCancelled
+from uaafusion_ros.engine.tensorrt.builder import Built
 from uaafusion_ros.engine.tensorrt.cache import EngineCache
 from uaafusion_ros.engine.tensorrt.cuda import Cuda
 from uaafusion_ros.errors import EngineError
 
 SPEC = ModelSpec(None, 'ab' * 32, 'tiny', ('a',), np.zeros((1, 3), np.uint8), 4)
-GPU = Gpu('Orin', (8, 7), False, (12, 6))
+GPU = Gpu('Orin', (8, 7))
 
 
 class Same(Backend):
@@ -56,19 +57,22 @@ class Bench:
         self.built = []
         self.reference = Same()
         self.build_error = None
+        self.before_build = lambda options: None
         values = {field.name: True for field in fields(Api)}
         api = Api(**{**values, 'module': self.trt, 'flavour': 'tensorrt', 'version': (10, 13)})
         self.backend = TensorRTBackend(SPEC, api, Cuda(self.fake), GPU, EngineCache(folder),
                                        precision, self.build, lambda: self.reference)
 
     def build(self, options, progress, timing):
-        self.built.append((str(options.sizes), options.precision, bool(options.keep_fp32)))
+        self.before_build(options)
+        precision = options.precision
+        self.built.append((options.resolution, precision.name, bool(precision.keep_fp32)))
         if not progress('kernels', 0.25):
             raise BuildCancelled('stopped on request')
         if self.build_error is not None:
             raise self.build_error
-        height, width = options.sizes.usual
-        return f'plan {height}x{width}'.encode()
+        height, width = options.size
+        return Built(f'plan {height}x{width}'.encode(), b'kernels')
 
 
 @pytest.fixture
@@ -143,17 +147,14 @@ def test_a_kept_engine_that_tensorrt_refuses_is_built_again(bench, tmp_path):
 
 def test_an_engine_that_fails_the_gate_is_built_in_fp32(bench):
     bench.reference = Same(off=1)
-    seen = []
 
-    def second(options, progress, timing):
-        seen.append((options.precision, bool(options.keep_fp32)))
-        if options.precision == 'fp32':
-            bench.reference.off = 0
-        return Bench.build(bench, options, progress, timing)
+    def agree(options):
+        bench.reference.off = int(options.precision.name != 'fp32')
 
-    bench.backend._build = second
+    bench.before_build = agree
     bench.backend.infer(*pair())
-    assert seen == [('fp16', False), ('fp16', True), ('fp32', False)]
+    assert bench.built == [
+        ('12x8', 'fp16', False), ('12x8', 'fp16', True), ('12x8', 'fp32', False)]
     notes = bench.backend.take_notes()
     assert sum('engine is not used' in note for note in notes) == 2
     assert notes[-1] == 'the engine for 12x8 runs in fp32'
@@ -233,7 +234,7 @@ def test_a_gpu_that_this_tensorrt_does_not_serve(monkeypatch):
     monkeypatch.setattr(room.apis, 'load', lambda: Api(
         **{**values, 'module': module, 'flavour': 'tensorrt_rtx', 'version': (1, 7)}))
     with pytest.raises(EngineError, match=r'tensorrt_rtx 1.7 does not serve the H100 .*9\.0'):
-        room.load(b'', SPEC, Gpu('H100', (9, 0), False, (13, 0)), None, 'fp16')
+        room.load(b'', SPEC, Gpu('H100', (9, 0)), None, 'fp16')
     with pytest.raises(EngineError, match="precision 'int4' is unknown; known: fp16, fp32"):
         room.load(b'', SPEC, GPU, None, 'int4')
 
@@ -242,10 +243,12 @@ def test_a_gpu_that_this_tensorrt_does_not_serve(monkeypatch):
 def test_real_bindings_without_a_gpu_report_the_drivers_error():
     """The signatures that are used exist, and a missing driver is one sentence."""
     code = '''
-from uaafusion_ros.engine.probe import probe
+from uaafusion_ros.engine.gpu import find_gpu
 from uaafusion_ros.engine.tensorrt import cuda
 api = cuda.load()
-if probe().gpu is None:
+try:
+    find_gpu()
+except Exception:
     for status, *_ in (api.cudaMalloc(8), api.cudaHostAlloc(8, api.cudaHostAllocMapped),
                        api.cudaStreamCreateWithFlags(api.cudaStreamNonBlocking),
                        api.cudaEventCreateWithFlags(api.cudaEventBlockingSync
@@ -274,11 +277,14 @@ def test_real_runtime_without_a_gpu_gives_no_engine_or_ends_the_process():
     """Why the driver is asked first: which of the two it is depends on the release."""
     code = '''
 import sys
-from uaafusion_ros.engine.probe import probe
-if probe().gpu is not None:
+from uaafusion_ros.engine.gpu import find_gpu
+try:
+    find_gpu()
     sys.exit(77)
+except Exception:
+    pass
 import tensorrt_rtx as trt
-from uaafusion_ros.engine.tensorrt.listeners import error_log
+from uaafusion_ros.engine.tensorrt.api import error_log
 log = error_log(trt)
 runtime = trt.Runtime(log)
 engine = runtime.deserialize_cuda_engine(bytes(4096))

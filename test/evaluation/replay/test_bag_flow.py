@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from toy_bags import PERIOD_NS
 from toy_bags import START_NS
@@ -12,7 +13,7 @@ from uaafusion_ros.evaluation.bags import BagWriter
 from uaafusion_ros.evaluation.replay.bag_flow import BagFlow
 from uaafusion_ros.evaluation.replay.labels import LabelBook
 from uaafusion_ros.evaluation.topics import choose
-from uaafusion_ros.parameters.table import DEFAULTS
+from uaafusion_ros.settings import Settings
 
 MS = 1_000_000
 
@@ -25,7 +26,7 @@ def flow_of(path, frames, **settings):
                           START_NS + stamp, '', START_NS + logged)
     source = BagSource(path)
     heard = []
-    flow = BagFlow(source, choose(source.topics, {}), {**DEFAULTS, **settings},
+    flow = BagFlow(source, choose(source.topics, {}), Settings().changed(settings),
                    LabelBook(('a',)), heard.append)
     return flow, heard
 
@@ -64,10 +65,15 @@ def test_a_partner_that_comes_too_late_is_too_late_here_too(tmp_path, late_ms, m
 
 
 def test_images_over_the_limit_are_malformed(tmp_path):
-    frames = [('rgb', 0, 0), ('thermal', 0, 0)]
-    pairs, bag, _ = paired(tmp_path / 'drive', frames, **{'input.max_megapixels': 0.0001})
-    assert not pairs and bag.counts['dropped.rgb.malformed'] == 1
-    assert 'more than 100 pixels' in bag.problem
+    with BagWriter(tmp_path / 'drive') as bag:
+        for topic in ('/rgb', '/thermal'):
+            bag.add_image(topic, np.zeros((100, 101), np.uint8), 'mono8', START_NS, '')
+    source = BagSource(tmp_path / 'drive')
+    flow = BagFlow(source, choose(source.topics, {}),
+                   Settings().changed({'input.max_megapixels': 0.01}), LabelBook(('a',)),
+                   lambda camera: None)
+    assert not list(flow.jobs()) and flow.counts['dropped.rgb.malformed'] == 1
+    assert 'more than 10000 pixels' in flow.problem
 
 
 def test_labels_that_cannot_be_read_are_refused(tmp_path):
@@ -78,7 +84,7 @@ def test_labels_that_cannot_be_read_are_refused(tmp_path):
         bag.add_compressed('/label/compressed', b'no image', 'png', START_NS, '')
     source = BagSource(path)
     labels = LabelBook(('a',))
-    flow = BagFlow(source, choose(source.topics, {}), DEFAULTS, labels, lambda camera: None)
+    flow = BagFlow(source, choose(source.topics, {}), Settings(), labels, lambda camera: None)
     assert len(list(flow.jobs())) == 1
     assert labels.counts == {'received': 1, 'compared': 0, 'refused': 1}
 
@@ -102,7 +108,7 @@ def test_a_camera_that_is_missing_leaves_the_other_alone(tmp_path):
     alone = [job for job in jobs if job.pair is None]
     assert 5 < len(alone) <= 19 and {job.camera for job in alone} == {'rgb'}
     assert {job.mode for job in alone} <= {'RGB_ONLY', 'THERMAL_FROZEN'}
-    stamps = [job.reference('rgb').stamp_ns for job in jobs]
+    stamps = [job.reference.stamp_ns for job in jobs]
     assert stamps == sorted(set(stamps))
 
 

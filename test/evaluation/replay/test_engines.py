@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from uaafusion_ros.engine.backend import load_backend
+from uaafusion_ros.engine.loading import load_backend
 from uaafusion_ros.errors import EngineError
 from uaafusion_ros.evaluation.bags import BagWriter
 from uaafusion_ros.evaluation.replay.engines import OUTPUT_BAG

@@ -18,7 +18,7 @@ METRICS = {
         'topics': {'thermal': '/t', 'rgb': '/r', 'label': None}},
     'checks': [{'metric': 'Qabf', 'statistic': 'mean', 'value': 0.31234, 'minimum': 0.4,
                 'maximum': None, 'passed': False}],
-    'counts': {'fused': 3, 'skipped': 0},
+    'counts': {'fused': 3, 'shown': 2, 'skipped': 0},
     'summary': {'Qabf': {'mean': 0.31234, 'median': 0.3, 'p05': 0.2, 'p95': 0.5, 'min': 0.1,
                          'max': 0.6, 'n': 3, 'direction': 'up', 'unit': ''}},
     'segmentation': {'miou': 0.5, 'macc': 0.6, 'classes': [
@@ -31,7 +31,8 @@ TIMING = {'stages': {'infer': {'p50': 12.345, 'p95': 20.0, 'p99': 30.0}}}
 def test_everything_asked_for_is_there():
     text = markdown(METRICS, TIMING)
     for line in (
-            '# Replay of drive', 'Verdict: **fail**, bag partial, 3 pairs fused.',
+            '# Replay of drive',
+            'Verdict: **fail**, bag partial, 3 pairs fused, 2 of one camera alone.',
             '- the bag drive is truncated: 7 messages were read',
             '- **FAIL**: Qabf mean is 0.3123; asked is at least 0.4',
             '| Qabf ↑ | 0.3123 | 0.3 | 0.2 | 0.5 | 0.1 | 0.6 | 3 |',

@@ -21,7 +21,7 @@ from toy_bags import storage_file
 from toy_bags import unindex
 from toy_bags import write
 
-from uaafusion_ros.engine.backend import load_backend
+from uaafusion_ros.engine.loading import load_backend
 from uaafusion_ros.errors import BagError
 from uaafusion_ros.errors import EngineError
 from uaafusion_ros.errors import ParameterError

@@ -13,11 +13,11 @@ from uaafusion_ros.evaluation.bags import camera_info_of
 from uaafusion_ros.evaluation.bags import read_messages
 from uaafusion_ros.evaluation.calibration import pinhole_guess
 from uaafusion_ros.evaluation.replay.settings import described
-from uaafusion_ros.evaluation.replay.settings import plane_registration
 from uaafusion_ros.evaluation.replay.settings import read_settings
 from uaafusion_ros.evaluation.replay.settings import sha256_of
 from uaafusion_ros.evaluation.replay.settings import shipped_precision
-from uaafusion_ros.parameters.table import DEFAULTS
+from uaafusion_ros.imaging.registration import load
+from uaafusion_ros.settings import Settings
 
 
 def file(tmp_path, text):
@@ -31,26 +31,26 @@ def settings(tmp_path, text):
 
 
 def test_the_defaults_are_those_of_the_node():
-    assert read_settings(None, {}) == DEFAULTS
-    assert read_settings(share.path('config', 'fusion.yaml'), {}) == DEFAULTS
+    assert read_settings(None, {}) == Settings()
+    assert read_settings(share.path('config', 'fusion.yaml'), {}) == Settings()
 
 
 @pytest.mark.parametrize('key', ['/**/fusion_node', '/robot/fusion_node', 'fusion_node', '/**'])
 def test_nested_and_dotted_names_are_read(tmp_path, key):
     values = settings(tmp_path, f'{key}:\n  ros__parameters:\n    sync: {{slop_ms: 7}}\n'
-                                '    overlay.alpha: 0.25\n    use_sim_time: true\n')
-    assert (values['sync.slop_ms'], values['overlay.alpha']) == (7.0, 0.25)
-    assert type(values['sync.slop_ms']) is float and 'use_sim_time' not in values
-    assert values['sync.queue_size'] == read_settings(None, {})['sync.queue_size']
+                                '    overlay.alpha: 0.25\n    use_sim_time: true\n'
+                                '    start_type_description_service: true\n')
+    assert values == Settings().changed({'sync.slop_ms': 7.0, 'overlay.alpha': 0.25})
+    assert type(values.sync.slop_ms) is float
 
 
 def test_overrides_come_last_and_the_hash_follows_the_values(tmp_path):
     path = file(tmp_path, 'fusion_node: {ros__parameters: {model.preset: a}}')
-    assert read_settings(path, {})['model.preset'] == 'a'
-    values = read_settings(path, {'model.preset': 'fast'})
-    assert values == read_settings(None, {})
-    assert sha256_of(values) == sha256_of(read_settings(None, {})) != sha256_of(
-        read_settings(path, {}))
+    assert read_settings(path, {}).model.preset == 'a'
+    settings = read_settings(path, {'model.preset': 'fast'})
+    assert settings == Settings()
+    assert sha256_of(settings.values()) == sha256_of(Settings().values()) != sha256_of(
+        read_settings(path, {}).values())
 
 
 @pytest.mark.parametrize('text, said', [
@@ -87,17 +87,17 @@ def test_files_are_described_by_their_content(tmp_path):
     assert found['engine.cache'] == found['model.path'] == ''
 
 
-def test_registration_by_plane_takes_both_calibrations(tmp_path):
-    values = read_settings(None, {'registration.mode': 'plane'})
+def test_a_plane_takes_the_calibrations_of_a_bag(tmp_path):
+    settings = read_settings(None, {'registration.mode': 'plane'}).registration
     with BagWriter(tmp_path / 'bag') as bag:
         bag.add_camera_info('/i', 40, 30, 1, '', pinhole_guess(40, 30))
     message, = read_messages(tmp_path / 'bag')
     info = camera_info_of(message.data)
-    registration = plane_registration(values, {'thermal': info, 'rgb': info})
+    registration = load(settings, {'thermal': info, 'rgb': info})
     image = np.random.default_rng(0).integers(0, 256, (30, 40), np.uint8)
     assert np.array_equal(registration.apply(image, (30, 40)).image, image)
     with pytest.raises(RegistrationError, match='calibration of rgb'):
-        plane_registration(values, {'thermal': info})
+        load(settings, {'thermal': info})
 
 
 def test_the_precision_of_a_shipped_model_is_known():

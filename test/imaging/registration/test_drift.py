@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from uaafusion_ros.demo.source import load_stills
+from uaafusion_ros.harness.pictures import load_stills
 from uaafusion_ros.imaging.registration.drift import DriftMonitor
 
 SIZE = (640, 480)

@@ -1,7 +1,5 @@
 """A homography moves every pixel where it says, and nothing else passes for one."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -11,6 +9,7 @@ from uaafusion_ros.imaging.registration import Roi
 from uaafusion_ros.imaging.registration.homography import Homography
 from uaafusion_ros.imaging.registration.homography import project
 from uaafusion_ros.imaging.registration.homography import registration
+from uaafusion_ros.settings import RegistrationSettings
 
 
 def homography(matrix, thermal=(64, 48), rgb=(64, 48)):
@@ -143,9 +142,8 @@ def test_sizes_that_no_camera_has_are_refused(size):
 
 
 def test_what_is_missing_is_named(tmp_path):
-    for mode, needed in (('homography', 'needs a file'), ('plane', 'calibration of both'),
-                         ('magic', 'accepted are none, resize, homography, plane')):
+    for mode, needed in (('homography', 'needs a file'), ('plane', 'waits for the calibration')):
         with pytest.raises(RegistrationError, match=needed):
-            load(mode)
+            load(RegistrationSettings(mode=mode))
     with pytest.raises(RegistrationError, match='nowhere.yaml cannot be read'):
-        load('homography', file=Path(tmp_path / 'nowhere.yaml'))
+        load(RegistrationSettings(mode='homography', file=str(tmp_path / 'nowhere.yaml')))

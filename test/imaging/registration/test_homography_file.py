@@ -16,6 +16,7 @@ from uaafusion_ros.imaging.registration.homography import registration
 from uaafusion_ros.imaging.registration.homography_file import dump
 from uaafusion_ros.imaging.registration.homography_file import parse
 from uaafusion_ros.imaging.registration.homography_file import read
+from uaafusion_ros.settings import RegistrationSettings
 
 GOOD = Homography(
     np.array([[1.02, 0.031, -12.7], [-0.03, 1.01, 8.123456789], [1e-5, -2e-5, 1]]), (640, 512),
@@ -43,7 +44,8 @@ def test_what_was_written_is_read(tmp_path):
 def test_the_example_is_a_registration():
     example_file = share.path('config', 'registration.example.yaml')
     thermal = np.full((512, 640), 9, np.uint8)
-    registered = load('homography', file=example_file).apply(thermal, (1024, 1280))
+    asked = RegistrationSettings(mode='homography', file=str(example_file))
+    registered = load(asked).apply(thermal, (1024, 1280))
     assert registered.overlap is not None
 
 
@@ -149,6 +151,7 @@ def test_noise_gives_a_registration_error(data):
     check(data)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(FILES)
 def test_half_right_files_give_a_registration_error(content):
@@ -163,6 +166,7 @@ def test_a_damaged_file_gives_a_registration_error(place, inserted, removed):
     check(data[:place] + inserted + data[place + removed:])
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.floats(-2e3, 2e3) | st.sampled_from([0.0, 1.0, -1.0, 1e-6]), min_size=9,
                 max_size=9))

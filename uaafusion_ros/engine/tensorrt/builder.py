@@ -4,67 +4,49 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from typing import Protocol
+from typing import NamedTuple
 
-from uaafusion_ros.engine.backend import Progress
+from uaafusion_ros.engine.contract import Progress
 from uaafusion_ros.engine.tensorrt.api import Api
-from uaafusion_ros.engine.tensorrt.lifetimes import forget_frames
-from uaafusion_ros.engine.tensorrt.lifetimes import REGISTRY
-from uaafusion_ros.engine.tensorrt.listeners import error_log
-from uaafusion_ros.engine.tensorrt.listeners import progress_monitor
+from uaafusion_ros.engine.tensorrt.api import error_log
+from uaafusion_ros.engine.tensorrt.api import forget_frames
+from uaafusion_ros.engine.tensorrt.api import progress_monitor
+from uaafusion_ros.engine.tensorrt.api import REGISTRY
 from uaafusion_ros.errors import DependencyError
 from uaafusion_ros.errors import EngineError
-
-PRECISIONS = ('fp16', 'fp32')
-COMPATIBILITIES = ('none', 'ampere_plus', 'same_compute_capability')
 
 
 class BuildCancelled(EngineError):
     """A build was stopped because its progress callback said so."""
 
 
-class TimingStore(Protocol):
-    """Where measured kernels are kept between builds; see cache.TimingFile."""
-
-    def read(self) -> bytes:
-        """Return what was kept, or nothing."""
-
-    def write(self, data: bytes) -> None:
-        """Keep what was measured."""
-
-
 @dataclass(frozen=True)
-class Sizes:
+class Precision:
     """
-    Image sizes (height, width) in pixels that an engine takes: the least, the usual, the largest.
+    What an engine computes in: `name` is 'fp16' or 'fp32'.
 
-    Equal ones make an engine of one size, which is the fastest.
+    keep_fp32: regular expressions of the layers of an fp16 engine that stay in float32, see
+    float16.to_fp16.
     """
 
-    least: tuple[int, int]
-    usual: tuple[int, int]
-    largest: tuple[int, int]
-
-    @classmethod
-    def fixed(cls, height: int, width: int) -> Sizes:
-        """Return the range that holds one size."""
-        return cls(*[(height, width)] * 3)
-
-    def __post_init__(self) -> None:
-        for low, high in ((self.least, self.usual), (self.usual, self.largest)):
-            if not (0 < low[0] <= high[0] and 0 < low[1] <= high[1]):
-                raise EngineError(f'engine sizes {self} are not ordered; expected least <= usual '
-                                  '<= largest, in height and in width, all above 0')
-
-    @property
-    def is_fixed(self) -> bool:
-        """Whether there is only one size."""
-        return self.least == self.largest
+    name: str
+    keep_fp32: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Return such as 640x480, or 320x256:640x480:1280x1024, widths first."""
-        sizes = (self.usual,) if self.is_fixed else (self.least, self.usual, self.largest)
-        return ':'.join(f'{width}x{height}' for height, width in sizes)
+        """Return such as 'fp16 with network.fusion in fp32'."""
+        kept = f' with {", ".join(self.keep_fp32)} in fp32' if self.keep_fp32 else ''
+        return f'{self.name}{kept}'
+
+
+# What is tried in turn for each precision that can be asked for. The fused picture shows every
+# rounding step, the labels only those that swap two classes: so fusion and attribution are the
+# first to go back to float32.
+PRECISIONS = {
+    'fp16': (Precision('fp16'),
+             Precision('fp16', (r'network\.fusion', r'network\.attribution')),
+             Precision('fp32')),
+    'fp32': (Precision('fp32'),),
+}
 
 
 @dataclass(frozen=True)
@@ -72,47 +54,41 @@ class BuildOptions:
     """
     What kind of engine to build.
 
-    keep_fp32: regular expressions of layers that stay in float32 in an fp16 engine (see
-    precision.to_fp16). workspace_mib: upper limit of scratch memory, 0 = all of the GPU.
-    optimization_level: 0 (built fast) to 5 (runs fast). capability: such as 'SM86', for
-    TensorRT-RTX, which needs no GPU to build for one; '' = the GPU that is there.
-    compatibility: one of COMPATIBILITIES, the GPUs that the engine is to run on besides the one
-    that it is built on; slower, TensorRT only and not on a Jetson.
+    size: (height, width) of its images. capability: such as 'SM86', for TensorRT-RTX, which
+    needs no GPU to build for one; '' = the GPU that is there.
     """
 
-    sizes: Sizes
-    precision: str = 'fp16'
-    keep_fp32: tuple[str, ...] = ()
-    workspace_mib: int = 0
-    optimization_level: int = 3
+    size: tuple[int, int]
+    precision: Precision
     capability: str = ''
-    compatibility: str = 'none'
 
-    def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise EngineError(f"precision '{self.precision}' is unknown; known: "
-                              f'{", ".join(PRECISIONS)}')
-        if self.compatibility not in COMPATIBILITIES:
-            raise EngineError(f"hardware compatibility '{self.compatibility}' is unknown; known: "
-                              f'{", ".join(COMPATIBILITIES)}')
-        if self.keep_fp32 and self.precision != 'fp16':
-            raise EngineError('keep_fp32 names layers of an fp16 engine; this one is fp32 as a '
-                              'whole')
+    @property
+    def resolution(self) -> str:
+        """The size in words, width first, such as '640x480'."""
+        return f'{self.size[1]}x{self.size[0]}'
+
+
+class Built(NamedTuple):
+    """A serialised engine, and TensorRT's timings of kernels for the next build, or nothing."""
+
+    engine: bytes
+    timing: bytes
 
 
 def build(api: Api, onnx: bytes, options: BuildOptions, progress: Progress | None = None,
-          timing: TimingStore | None = None) -> bytes:
+          timing: bytes = b'') -> Built:
     """
-    Build an engine from a float32 ONNX file of this package and return its bytes.
+    Build an engine from a float32 ONNX file of this package.
 
-    Takes seconds (RTX) to many minutes (a Jetson); the GIL is released meanwhile. Raises
-    BuildCancelled when `progress` returned False, DependencyError when float16 needs the Python
-    package onnx, and EngineError with one line that says what failed and what to do; every object
-    of TensorRT is gone by then, see lifetimes.
+    timing: that of earlier builds on this GPU. Takes seconds (RTX) to many minutes (a Jetson);
+    the GIL is released meanwhile. Raises BuildCancelled when `progress` returned False,
+    DependencyError when float16 needs the Python package onnx, and EngineError with one line that
+    says what failed and what to do; every object of TensorRT is gone by then, see api.
     """
-    weak = options.precision == 'fp16' and api.fp16_flag and not options.keep_fp32
-    if options.precision == 'fp16' and not weak:
-        onnx = _to_fp16(onnx, options.keep_fp32)
+    precision = options.precision
+    weak = precision.name == 'fp16' and api.fp16_flag and not precision.keep_fp32
+    if precision.name == 'fp16' and not weak:
+        onnx = _to_fp16(onnx, precision.keep_fp32)
     log = error_log(api.module)
     with REGISTRY:
         builder = api.module.Builder(log)
@@ -129,7 +105,7 @@ def build(api: Api, onnx: bytes, options: BuildOptions, progress: Progress | Non
 
 
 def _build_with(builder: Any, log: Any, api: Api, onnx: bytes, options: BuildOptions, weak: bool,
-                progress: Progress | None, timing: TimingStore | None) -> bytes:
+                progress: Progress | None, timing: bytes) -> Built:
     trt = api.module
     network = builder.create_network(_network_flags(api, weak))
     parser = trt.OnnxParser(network, log)
@@ -140,30 +116,33 @@ def _build_with(builder: Any, log: Any, api: Api, onnx: bytes, options: BuildOpt
                           'or export the model again')
     config = builder.create_builder_config()
     _configure(api, config, options, weak)
-    _set_sizes(builder, network, config, options.sizes)
-    monitor = progress_monitor(trt, progress) if progress is not None and api.progress else None
+    for index in range(network.num_inputs):
+        # Without free dimensions the shape arithmetic is gone, and CUDA graphs are safe.
+        tensor = network.get_input(index)
+        tensor.shape = (*options.size, *tuple(tensor.shape)[2:])
+    monitor = progress_monitor(trt, progress) if progress is not None else None
     if monitor is not None:
         config.progress_monitor = monitor
-    if timing is not None and api.timing_cache:
-        _read_timing(config, timing)
+    if api.timing_cache:
+        kept = config.create_timing_cache(timing) or config.create_timing_cache(b'')
+        config.set_timing_cache(kept, ignore_mismatch=False)
     engine = builder.build_serialized_network(network, config)
     if monitor is not None and monitor.stopped:
         if monitor.failure is not None:
             raise monitor.failure
-        raise BuildCancelled(f'the build of the {options.sizes} {options.precision} engine was '
-                             'stopped on request')
+        raise BuildCancelled(f'the build of the {options.resolution} {options.precision} engine '
+                             'was stopped on request')
     if engine is None:
         reason = log.take()
-        raise EngineError(f'{api.name} built no {options.precision} engine for {options.sizes}: '
-                          f'{reason}; {_advice(reason, options)}')
-    if timing is not None and api.timing_cache:
-        timing.write(bytes(config.get_timing_cache().serialize()))
-    return bytes(engine)
+        raise EngineError(f'{api.name} built no {options.precision} engine for '
+                          f'{options.resolution}: {reason}; {_advice(reason)}')
+    measured = bytes(config.get_timing_cache().serialize()) if api.timing_cache else b''
+    return Built(bytes(engine), measured)
 
 
 def _to_fp16(onnx: bytes, keep: tuple[str, ...]) -> bytes:
     try:
-        from uaafusion_ros.engine.tensorrt.precision import to_fp16
+        from uaafusion_ros.engine.tensorrt.float16 import to_fp16
     except ImportError as error:
         raise DependencyError(f'an fp16 engine needs the Python package onnx ({error}): '
                               '`pip install onnx`, or set the precision to fp32') from error
@@ -179,13 +158,9 @@ def _network_flags(api: Api, weak: bool) -> int:
 
 def _configure(api: Api, config: Any, options: BuildOptions, weak: bool) -> None:
     trt = api.module
-    config.builder_optimization_level = options.optimization_level
-    if options.workspace_mib:
-        config.set_memory_pool_limit(
-            trt.MemoryPoolType.WORKSPACE, options.workspace_mib << 20)
     if weak:
         config.set_flag(trt.BuilderFlag.FP16)
-    if api.tf32_flag:
+    if hasattr(trt.BuilderFlag, 'TF32'):
         # TF32 keeps no more bits than float16, and float32 is chosen where those are too few.
         config.clear_flag(trt.BuilderFlag.TF32)
     if options.capability:
@@ -199,31 +174,6 @@ def _configure(api: Api, config: Any, options: BuildOptions, weak: bool) -> None
                 f'{", ".join(name for name in known if name.startswith("SM"))}')
         config.num_compute_capabilities = 1
         config.set_compute_capability(known[options.capability], 0)
-    if options.compatibility != 'none':
-        if not api.hardware_compatibility:
-            raise EngineError(f'{api.name} knows no hardware compatibility; set it to none')
-        config.hardware_compatibility_level = getattr(
-            trt.HardwareCompatibilityLevel, options.compatibility.upper())
-
-
-def _set_sizes(builder: Any, network: Any, config: Any, sizes: Sizes) -> None:
-    inputs = [network.get_input(index) for index in range(network.num_inputs)]
-    if sizes.is_fixed:
-        # Without free dimensions the shape arithmetic is gone, and CUDA graphs are safe.
-        for tensor in inputs:
-            tensor.shape = (*sizes.usual, *tuple(tensor.shape)[2:])
-        return
-    profile = builder.create_optimization_profile()
-    for tensor in inputs:
-        rest = tuple(tensor.shape)[2:]
-        profile.set_shape(tensor.name, *((*size, *rest) for size in (
-            sizes.least, sizes.usual, sizes.largest)))
-    config.add_optimization_profile(profile)
-
-
-def _read_timing(config: Any, timing: TimingStore) -> None:
-    kept = config.create_timing_cache(timing.read()) or config.create_timing_cache(b'')
-    config.set_timing_cache(kept, ignore_mismatch=False)
 
 
 def _parser_line(api: Api, parser: Any) -> str:
@@ -243,14 +193,12 @@ def _parser_line(api: Api, parser: Any) -> str:
             'that it knows, or set engine.backend to onnxruntime or openvino')
 
 
-def _advice(line: str, options: BuildOptions) -> str:
+def _advice(line: str) -> str:
     if 'cudaError 35' in line or 'no CUDA-capable device' in line:
         return ('there is no GPU with a driver here: build on the robot, or with TensorRT-RTX '
                 'name a compute capability such as SM86')
     if 'memory' in line.lower():
-        return 'free GPU memory, or set a workspace limit below what is free'
-    if not options.sizes.is_fixed:
-        return 'give a narrower range of sizes, or build one engine for each size'
+        return 'free GPU memory, or use smaller images'
     if 'reshape' in line.lower():
         return "give a size that is a multiple of the model's"
     return 'set engine.backend to onnxruntime or openvino to go on without TensorRT'

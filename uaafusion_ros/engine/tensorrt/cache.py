@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from contextlib import suppress
 from dataclasses import asdict
 from dataclasses import dataclass
 import hashlib
@@ -18,16 +19,20 @@ import os
 from pathlib import Path
 import platform
 from typing import Any
+from typing import NamedTuple
 
 from uaafusion_ros import __version__
-from uaafusion_ros.engine.tensorrt import housekeeping
+from uaafusion_ros.engine.contract import ModelSpec
+from uaafusion_ros.engine.gpu import Gpu
 from uaafusion_ros.engine.tensorrt import trust
 from uaafusion_ros.engine.tensorrt.api import Api
+from uaafusion_ros.engine.tensorrt.builder import BuildCancelled
 from uaafusion_ros.engine.tensorrt.builder import BuildOptions
-from uaafusion_ros.engine.tensorrt.housekeeping import Say
 from uaafusion_ros.engine.tensorrt.trust import Untrusted
 
-SCHEMA = 1
+SCHEMA = 2
+# As many sizes, precisions and cameras as one robot has; older entries go.
+KEPT = 12
 _LARGEST = {'.engine': 2 << 30, '.json': 1 << 20, '.timing': 256 << 20}
 # The parts of a key that say for which machine an engine is; the rest says what it computes.
 _MACHINE = ('tensorrt', 'gpu', 'capability', 'platform')
@@ -50,10 +55,7 @@ class EngineKey:
     platform: str
     precision: str
     keep_fp32: tuple[str, ...]
-    sizes: str
-    workspace_mib: int
-    optimization_level: int
-    compatibility: str
+    size: str
     schema: int = SCHEMA
 
     @property
@@ -68,28 +70,24 @@ class EngineKey:
     @property
     def name(self) -> str:
         """Name of the entry's files, without an ending."""
-        return f'{self.model}-{self.precision}-{self.sizes.replace(":", "-")}-{self.digest[:16]}'
+        return f'{self.model}-{self.precision}-{self.size}-{self.digest[:16]}'
 
 
-def engine_key(api: Api, model: str, onnx_sha256: str, options: BuildOptions, gpu: str = '',
-               capability: tuple[int, int] | None = None) -> EngineKey:
+def engine_key(api: Api, spec: ModelSpec, options: BuildOptions,
+               gpu: Gpu | None = None) -> EngineKey:
     """
-    Return the key of an engine.
+    Return the key of an engine; gpu: the one that is there.
 
-    model: short name for people, such as the preset. gpu, capability: of the GPU that is there.
     TensorRT measures on that very GPU; TensorRT-RTX compiles for a compute capability, whichever
     GPU has it, so that an engine made for `options.capability` is found by the GPU later.
     """
-    own = f'SM{capability[0]}{capability[1]}' if capability else ''
     return EngineKey(
-        model=''.join(c if c.isalnum() or c in '-_' else '_' for c in model)[:40],
-        onnx_sha256=onnx_sha256, package=__version__, tensorrt=api.name,
-        gpu=gpu if api.flavour == 'tensorrt' and options.compatibility == 'none' else '',
-        capability='' if options.compatibility == 'ampere_plus' else options.capability or own,
-        platform=f'{platform.system()} {platform.machine()}', precision=options.precision,
-        keep_fp32=options.keep_fp32, sizes=str(options.sizes),
-        workspace_mib=options.workspace_mib, optimization_level=options.optimization_level,
-        compatibility=options.compatibility)
+        model=''.join(c if c.isalnum() or c in '-_' else '_' for c in spec.preset)[:40],
+        onnx_sha256=spec.sha256, package=__version__, tensorrt=api.name,
+        gpu=gpu.name if gpu and api.flavour == 'tensorrt' else '',
+        capability=options.capability or (gpu.architecture if gpu else ''),
+        platform=f'{platform.system()} {platform.machine()}', precision=options.precision.name,
+        keep_fp32=options.precision.keep_fp32, size=options.resolution)
 
 
 def default_folder() -> Path:
@@ -98,6 +96,18 @@ def default_folder() -> Path:
     # The XDG specification has relative paths ignored.
     root = Path(base) if os.path.isabs(base) else Path.home() / '.cache'
     return root / 'uaafusion_ros' / 'engines'
+
+
+class Cached(NamedTuple):
+    """
+    A serialised engine and where it comes from, in words.
+
+    verdict: what the accuracy check said of it, (passed, text); None where it was not checked.
+    """
+
+    engine: bytes
+    origin: str
+    verdict: tuple[bool, str] | None = None
 
 
 class EngineCache:
@@ -111,10 +121,11 @@ class EngineCache:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def get_or_build(self, key: EngineKey, build: Callable[[], bytes], say: Say,
-                     go_on: Callable[[], bool] = lambda: True) -> tuple[bytes, str]:
+    def get_or_build(self, key: EngineKey, build: Callable[[], bytes],
+                     say: Callable[[str], None],
+                     go_on: Callable[[], bool] = lambda: True) -> Cached:
         """
-        Return an engine's bytes and where they come from, in words.
+        Return an engine, from the folder or built now.
 
         say: told why an engine is built, and each trouble with the cache. go_on: asked while
         another process builds; False raises BuildCancelled. What `build` raises passes through.
@@ -125,12 +136,12 @@ class EngineCache:
                 folder = held.enter_context(trust.private_folder(self.folder))
                 found, reason = self._look(folder, key)
                 if found is None:
-                    held.enter_context(housekeeping.locked(folder, say, go_on))
+                    held.enter_context(trust.locked(folder, _waiting(say, go_on)))
                     # The process that held the lock may have built this very engine.
                     found, reason = self._look(folder, key)
                 if found is not None:
-                    return found, f'loaded from {self.folder}'
-                housekeeping.sweep(folder)
+                    return found
+                _remove_remains(folder)
             except (Untrusted, OSError) as error:
                 folder = None
                 reason = f'the engine cache {self.folder} is not used: {_words(error)}'
@@ -138,7 +149,7 @@ class EngineCache:
             engine = build()
             if folder is not None:
                 self._store(folder, key, engine, say)
-            return engine, f'built: {reason}'
+            return Cached(engine, f'built: {reason}')
 
     def state(self, key: EngineKey) -> tuple[bool, str]:
         """Return whether there is an engine for a key, and a sentence on it; builds nothing."""
@@ -151,7 +162,7 @@ class EngineCache:
             return False, _words(error)
         return found is not None, reason
 
-    def _look(self, folder: int, key: EngineKey) -> tuple[bytes | None, str]:
+    def _look(self, folder: int, key: EngineKey) -> tuple[Cached | None, str]:
         """Return an engine that may be deserialised, or None and the reason."""
         try:
             manifest = _manifest(folder, f'{key.name}.json')
@@ -172,81 +183,92 @@ class EngineCache:
                           f'{manifest.get("bytes")}')
         if _sha256(engine) != manifest.get('engine_sha256'):
             return None, 'the engine file was altered: its sha256 is not that of its manifest'
-        return engine, 'there is a valid engine'
+        gate = manifest.get('gate')
+        verdict = ((gate.get('passed') is True, str(gate.get('text', '')))
+                   if isinstance(gate, dict) else None)
+        return Cached(engine, f'loaded from {self.folder}', verdict), 'there is a valid engine'
 
-    def _store(self, folder: int, key: EngineKey, engine: bytes, say: Say) -> None:
+    def _store(self, folder: int, key: EngineKey, engine: bytes,
+               say: Callable[[str], None]) -> None:
         manifest = {'key': asdict(key), 'engine_sha256': _sha256(engine), 'bytes': len(engine)}
         try:
             # First of all the old manifest goes: it must never stand beside a new engine.
             for ending in ('.json', '.engine'):
-                housekeeping.remove(folder, key.name + ending)
+                trust.remove(folder, key.name + ending)
             trust.write(folder, f'{key.name}.engine', engine)
-            trust.write(folder, f'{key.name}.json',
-                        json.dumps(manifest, indent=1, sort_keys=True).encode())
-            housekeeping.prune(folder)
+            _write_manifest(folder, key, manifest)
+            _remove_oldest(folder)
         except OSError as error:
-            housekeeping.sweep(folder)
+            _remove_remains(folder)
             say(f'the engine could not be kept in {self.folder} ({_words(error)}); it runs, but '
                 'the next start builds it again: free some space or name another cache folder')
 
-
-class Verdicts:
-    """What the accuracy gate said of an engine, kept so that it is asked once per engine."""
-
-    def __init__(self, cache: EngineCache) -> None:
-        self._cache = cache
-
-    def read(self, key: EngineKey, engine: bytes) -> tuple[bool, str] | None:
-        """Return (passed, text) of an engine's bytes, or None where the gate was not asked."""
-        try:
-            with trust.private_folder(self._cache.folder) as folder:
-                found = _manifest(folder, f'{key.name}.json').get('gate')
-        except (Untrusted, OSError):
-            return None
-        if not isinstance(found, dict) or found.get('engine_sha256') != _sha256(engine):
-            return None
-        return found.get('passed') is True, str(found.get('text', ''))
-
-    def write(self, key: EngineKey, engine: bytes, passed: bool, text: str) -> None:
+    def keep_verdict(self, key: EngineKey, engine: bytes, passed: bool, text: str) -> None:
         """Keep a verdict with the engine it is about; an engine that is not kept has none."""
-        digest = _sha256(engine)
+        # What cannot be kept is checked again at the next start.
+        with suppress(Untrusted, OSError), trust.private_folder(self.folder) as folder:
+            manifest = _manifest(folder, f'{key.name}.json')
+            if manifest.get('engine_sha256') == _sha256(engine):
+                manifest['gate'] = {'passed': passed, 'text': text}
+                _write_manifest(folder, key, manifest)
+
+    def timing(self, key: EngineKey) -> bytes:
+        """Return the kernels that TensorRT timed for a key's machine; nothing if not trusted."""
         try:
-            with trust.private_folder(self._cache.folder) as folder:
-                manifest = _manifest(folder, f'{key.name}.json')
-                if manifest.get('engine_sha256') == digest:
-                    manifest['gate'] = {'engine_sha256': digest, 'passed': passed, 'text': text}
-                    trust.write(folder, f'{key.name}.json',
-                                json.dumps(manifest, indent=1, sort_keys=True).encode())
-        except (Untrusted, OSError):
-            pass  # the gate is asked again at the next start
-
-
-class TimingFile:
-    """TensorRT's measured kernels beside the engines, of one TensorRT on one GPU."""
-
-    def __init__(self, cache: EngineCache, key: EngineKey) -> None:
-        self._cache = cache
-        fields = asdict(key)
-        machine = json.dumps([fields[name] for name in _MACHINE])
-        self._name = f'kernels-{_sha256(machine.encode())[:16]}.timing'
-
-    def read(self) -> bytes:
-        """Return what was kept, or nothing if there is none that can be trusted."""
-        try:
-            with trust.private_folder(self._cache.folder) as folder:
-                data = trust.read(folder, self._name, _LARGEST['.timing'])
+            with trust.private_folder(self.folder) as folder:
+                data = trust.read(folder, _timing_name(key), _LARGEST['.timing'])
         except (Untrusted, OSError):
             return b''
         digest, _, kernels = data.partition(b'\n')
         return kernels if digest.decode(errors='replace') == _sha256(kernels) else b''
 
-    def write(self, data: bytes) -> None:
-        """Keep what was measured, after a digest; a full disk is not worth a word here."""
-        try:
-            with trust.private_folder(self._cache.folder) as folder:
-                trust.write(folder, self._name, _sha256(data).encode() + b'\n' + data)
-        except (Untrusted, OSError):
-            pass
+    def keep_timing(self, key: EngineKey, data: bytes) -> None:
+        """Keep what was timed, after a digest; a full disk is not worth a word here."""
+        with suppress(Untrusted, OSError), trust.private_folder(self.folder) as folder:
+            trust.write(folder, _timing_name(key), _sha256(data).encode() + b'\n' + data)
+
+
+def _waiting(say: Callable[[str], None], go_on: Callable[[], bool]) -> Callable[[], None]:
+    """Return what to do while another process builds: say so once, stop on request."""
+    told: list[str] = []
+
+    def wait() -> None:
+        if not told:
+            told.append('another process is building an engine; waiting for it')
+            say(told[0])
+        if not go_on():
+            raise BuildCancelled('waiting for another process that builds an engine was stopped '
+                                 'on request')
+
+    return wait
+
+
+def _remove_remains(folder: int) -> None:
+    """Remove partial files and engines without a manifest; only for the holder of the lock."""
+    manifests = {Path(name).stem for name in trust.names(folder, '.json')}
+    for name in trust.names(folder):
+        lonely = name.endswith('.engine') and Path(name).stem not in manifests
+        if lonely or name.endswith(trust.PARTIAL):
+            trust.remove(folder, name)
+
+
+def _remove_oldest(folder: int) -> None:
+    """Remove all but the newest KEPT entries; only for the holder of the lock."""
+    entries = sorted(trust.names(folder, '.json'), reverse=True,
+                     key=lambda name: os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime)
+    for name in entries[KEPT:]:
+        for ending in ('.json', '.engine'):
+            trust.remove(folder, Path(name).stem + ending)
+
+
+def _timing_name(key: EngineKey) -> str:
+    machine = json.dumps([getattr(key, name) for name in _MACHINE])
+    return f'kernels-{_sha256(machine.encode())[:16]}.timing'
+
+
+def _write_manifest(folder: int, key: EngineKey, manifest: dict[str, Any]) -> None:
+    text = json.dumps(manifest, indent=1, sort_keys=True)
+    trust.write(folder, f'{key.name}.json', text.encode())
 
 
 def _manifest(folder: int, name: str) -> dict[str, Any]:
@@ -263,7 +285,7 @@ def _nearest(folder: int, key: EngineKey) -> str:
     """Say in what the kept engine that is most like this one differs."""
     wanted = json.loads(json.dumps(asdict(key)))
     nearest: dict[str, tuple[Any, Any]] | None = None
-    for name in housekeeping.names(folder, '.json'):
+    for name in trust.names(folder, '.json'):
         try:
             kept = _manifest(folder, name).get('key')
         except (Untrusted, OSError):

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 import ctypes
 from dataclasses import dataclass
-from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -18,11 +17,12 @@ from uaafusion_ros.errors import EngineError
 def load() -> ModuleType:
     """Import cuda-python's runtime bindings; raises EngineError where they are missing."""
     try:
-        return import_module('cuda.bindings.runtime')
+        from cuda.bindings import runtime
     except ImportError as error:
         raise EngineError(f'the Python package cuda-bindings is needed to run on a GPU ({error}): '
                           'pip install cuda-bindings, in the major version of the CUDA that the '
                           'driver serves (12 on JetPack 6)') from error
+    return runtime
 
 
 @dataclass(frozen=True)

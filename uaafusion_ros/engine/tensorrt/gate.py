@@ -1,5 +1,5 @@
 """
-Whether an engine computes what the model computes, and what to build when it does not.
+Whether an engine computes what the model computes.
 
 float16 that overflows, a wrong kernel or a stale buffer gives a picture, not an error. So an
 engine is compared with ONNX Runtime on images that provoke this before it is used.
@@ -11,14 +11,14 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
 
 import uaafusion_ros
-from uaafusion_ros.engine.backend import EngineOutput
-from uaafusion_ros.errors import DependencyError
+from uaafusion_ros.engine.contract import EngineOutput
+from uaafusion_ros.engine.contract import Progress
+from uaafusion_ros.engine.tensorrt.builder import BuildCancelled
 from uaafusion_ros.errors import EngineError
 
 # In steps of 1/255.
@@ -27,12 +27,8 @@ LABELS_EQUAL = 0.995
 # A NaN turns into confidence 0, whichever label it leaves; rounding moves it by a few steps.
 CONFIDENCE_TOLERANCE = 16
 
-
-class Runs(Protocol):
-    """What infers; see engine.backend.Backend."""
-
-    def infer(self, rgb: np.ndarray, thermal: np.ndarray) -> EngineOutput:
-        """Fuse and segment rgb uint8 HxWx3 and thermal uint8 HxW."""
+# Infers rgb uint8 HxWx3 and thermal uint8 HxW; see contract.Backend.infer.
+Infer = Callable[[np.ndarray, np.ndarray], EngineOutput]
 
 
 @dataclass(frozen=True)
@@ -42,27 +38,6 @@ class Sample:
     name: str
     rgb: np.ndarray
     thermal: np.ndarray
-
-
-@dataclass(frozen=True)
-class Rung:
-    """A precision to try; keep_fp32 as in builder.BuildOptions."""
-
-    precision: str
-    keep_fp32: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """Return such as 'fp16 with network.fusion in fp32'."""
-        kept = f' with {", ".join(self.keep_fp32)} in fp32' if self.keep_fp32 else ''
-        return f'{self.precision}{kept}'
-
-
-# The fused picture shows every rounding step, the labels only those that swap two classes: so
-# fusion and attribution are the first to go back to float32.
-LADDER = (
-    Rung('fp16'),
-    Rung('fp16', (r'network\.fusion', r'network\.attribution')),
-    Rung('fp32'))
 
 
 @dataclass(frozen=True)
@@ -109,7 +84,7 @@ def samples(height: int, width: int) -> list[Sample]:
     The scenes are the package's own (TNO Image Fusion Dataset). Raises EngineError when they
     are not installed.
     """
-    folder = Path(uaafusion_ros.__file__).parent / 'demo' / 'tno'
+    folder = Path(uaafusion_ros.__file__).parent / 'data' / 'tno'
     found = []
     for path in sorted((folder / 'rgb').glob('*.png')):
         rgb = cv2.imread(str(path), cv2.IMREAD_COLOR)
@@ -130,32 +105,20 @@ def samples(height: int, width: int) -> list[Sample]:
     return found
 
 
-def check(candidate: Runs, reference: Runs, pairs: Sequence[Sample]) -> GateReport:
-    """Compare a candidate's outputs with a reference's on every sample; raises EngineError."""
-    return GateReport(tuple(
-        _compare(pair.name, candidate.infer(pair.rgb, pair.thermal),
-                 reference.infer(pair.rgb, pair.thermal)) for pair in pairs))
-
-
-def climb(attempt: Callable[[Rung], GateReport], say: Callable[[str], None],
-          ladder: Sequence[Rung] = LADDER) -> Rung:
+def check(candidate: Infer, reference: Infer, pairs: Sequence[Sample],
+          progress: Progress = lambda phase, share: True) -> GateReport:
     """
-    Return the first rung whose engine passes; `say` is told of each that does not.
+    Compare a candidate's outputs with a reference's on every sample.
 
-    attempt: builds a rung's engine and checks it; a rung that lacks a Python package
-    (DependencyError) counts as failed. Raises EngineError when even the last fails.
+    Raises BuildCancelled when `progress` returned False, and EngineError.
     """
-    for rung in ladder:
-        try:
-            report = attempt(rung)
-            if report.passed:
-                return rung
-            reason = report.line()
-        except DependencyError as error:
-            reason = str(error)
-        say(f'the {rung} engine is not used: {reason}')
-    raise EngineError(f'no engine computes what the model computes, not even in {ladder[-1]} '
-                      f'({reason}); set engine.backend to onnxruntime or openvino')
+    comparisons = []
+    for index, pair in enumerate(pairs):
+        if not progress(f'checking on {pair.name}', index / len(pairs)):
+            raise BuildCancelled('the check of an engine was stopped on request')
+        comparisons.append(_compare(pair.name, candidate(pair.rgb, pair.thermal),
+                                    reference(pair.rgb, pair.thermal)))
+    return GateReport(tuple(comparisons))
 
 
 def _compare(name: str, got: EngineOutput, expected: EngineOutput) -> Comparison:

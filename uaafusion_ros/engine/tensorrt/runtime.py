@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from uaafusion_ros.engine.models import INPUTS
-from uaafusion_ros.engine.models import OUTPUTS
+from uaafusion_ros.engine.contract import INPUTS
+from uaafusion_ros.engine.contract import OUTPUTS
 from uaafusion_ros.engine.tensorrt.api import Api
+from uaafusion_ros.engine.tensorrt.api import error_log
+from uaafusion_ros.engine.tensorrt.api import forget_frames
+from uaafusion_ros.engine.tensorrt.api import REGISTRY
 from uaafusion_ros.engine.tensorrt.cuda import Cuda
 from uaafusion_ros.engine.tensorrt.cuda import HostBuffer
-from uaafusion_ros.engine.tensorrt.lifetimes import forget_frames
-from uaafusion_ros.engine.tensorrt.lifetimes import REGISTRY
-from uaafusion_ros.engine.tensorrt.listeners import error_log
 from uaafusion_ros.errors import EngineError
 from uaafusion_ros.imaging.buffers import message_image
 
@@ -95,7 +95,7 @@ class Session:
         self._owner.callback(cuda.synchronise, self._stream)
         self._connect(tensors)
         self._warm_up()
-        self._record(api)
+        self._record()
         self._warm_up()
 
     def run(self, rgb: np.ndarray, thermal: np.ndarray) -> list[np.ndarray]:
@@ -155,9 +155,11 @@ class Session:
             self._start()
             self._cuda.wait(self._done, self._stream)
 
-    def _record(self, api: Api) -> None:
+    def _record(self) -> None:
         context = self._held['context']
-        if api.stream_capturable and not context.is_stream_capturable(int(self._stream)):
+        # TensorRT-RTX says beforehand.
+        capturable = getattr(context, 'is_stream_capturable', lambda stream: True)
+        if not capturable(int(self._stream)):
             self.no_graph = 'TensorRT says that this engine cannot be recorded'
             return
         try:

@@ -8,12 +8,15 @@ is made on the open file, never on a name that may change between the check and 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextlib import suppress
+import fcntl
 import os
 from pathlib import Path
 import stat
+import time
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 PARTIAL = '.partial'
@@ -110,6 +113,41 @@ def write(folder: int, name: str, data: bytes) -> None:
             os.unlink(partial, dir_fd=folder)
         raise
     os.fsync(folder)
+
+
+def names(folder: int, ending: str = '') -> list[str]:
+    """Return the names of a folder's files with an ending, sorted."""
+    return sorted(name for name in os.listdir(folder) if name.endswith(ending))
+
+
+def remove(folder: int, name: str) -> None:
+    """Remove a file if that is possible."""
+    # What cannot be removed is not trusted for that: its digest decides.
+    with suppress(OSError):
+        os.unlink(name, dir_fd=folder)
+
+
+@contextmanager
+def locked(folder: int, waiting: Callable[[], None]) -> Iterator[None]:
+    """
+    Hold the lock of an open private folder, which the kernel frees when a process dies.
+
+    waiting: called ten times a second while another process holds it; may raise. Raises OSError
+    where the file system knows no locks.
+    """
+    lock = os.open('lock', os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode=0o600,
+                   dir_fd=folder)
+    try:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                waiting()
+                time.sleep(0.1)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _check_parents(folder: Path) -> None:

@@ -28,7 +28,7 @@ class BagResult:
     `bag` is its path as it was given, `folder` its results' folder below the fleet's, empty where
     there are none. `state` is 'done', 'kept' (from an earlier call), 'partial' or 'failed',
     `reason` says why it is one of the last two. `metrics` are those of metrics.json without the
-    frames, whose number is `pairs`; None for a failed bag.
+    frames, None for a failed bag; `pairs` were fused.
     """
 
     bag: str

@@ -74,7 +74,9 @@ def verdict(metrics: Mapping[str, Any]) -> dict[str, str]:
     """Say the outcome in words: `kind` (a style), `word`, `sentence`."""
     checks = metrics['checks']
     failed = sum(not check['passed'] for check in checks)
-    frames = _count(len(metrics['frames']), 'fused pair')
+    alone = metrics['counts'].get('shown', 0)
+    frames = _count(len(metrics['frames']) - alone, 'fused pair') + (
+        f' and {_count(alone, "image")} of one camera alone' if alone else '')
     kind = metrics['verdict']
     if kind == 'pass':
         sentence = f'{_every(len(checks))} on {frames}.'

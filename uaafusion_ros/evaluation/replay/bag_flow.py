@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterator
-from collections.abc import Mapping
 import time
-from typing import Any
 
 from uaafusion_ros.errors import UaafusionError
 from uaafusion_ros.evaluation.bag_source import BagSource
@@ -17,13 +15,13 @@ from uaafusion_ros.evaluation.bags import RawMessage
 from uaafusion_ros.evaluation.replay.labels import LabelBook
 from uaafusion_ros.evaluation.topics import Choice
 from uaafusion_ros.frames import Frame
-from uaafusion_ros.stream.flow import Job
-from uaafusion_ros.stream.flow import Router
-from uaafusion_ros.stream.nearest import NearestSynchronizer
+from uaafusion_ros.settings import Settings
+from uaafusion_ros.stream.frame_router import Decision
+from uaafusion_ros.stream.frame_router import FrameRouter
+from uaafusion_ros.stream.frame_router import Job
+from uaafusion_ros.stream.frame_router import TICK_NS
 from uaafusion_ros.stream.pairing import STREAMS
 from uaafusion_ros.stream.timeline import Drop
-
-_POLL_NS = 50_000_000  # how often the node looks after its waiting frames
 
 
 class BagFlow:
@@ -37,27 +35,27 @@ class BagFlow:
     `took_ms` the time spent since it was last emptied, by 'read' and 'pair'.
     """
 
-    def __init__(self, source: BagSource, choice: Choice, values: Mapping[str, Any],
+    def __init__(self, source: BagSource, choice: Choice, settings: Settings,
                  labels: LabelBook, heard: Callable[[str], None]) -> None:
-        """`values` are the node's settings; `heard(camera)` is called for each of its images."""
+        """`settings` are the node's; `heard(camera)` is called for each of its images."""
         self._source = source
-        self._values = values
-        self._router: Router | None = None  # made when the first image says what time it is
+        self._settings = settings
+        self._router: FrameRouter | None = None  # made when the first image says what time it is
         self._labels = labels
         self._heard = heard
         self._cameras = {getattr(choice, camera): camera for camera in STREAMS}
         self._label_topic = choice.label
         self._info_cameras = {topic: camera for camera, topic in choice.info.items()}
-        reasons = [*(reason.value for reason in Drop), 'malformed', 'frozen']
         self._counts: Counter[str] = Counter({
             **{f'received.{camera}': 0 for camera in STREAMS}, 'paired': 0,
-            **{f'dropped.{camera}.{reason}': 0 for camera in STREAMS for reason in reasons},
+            **{f'dropped.{camera}.{reason.value}': 0 for camera in STREAMS for reason in Drop},
             'dropped.pair.late': 0})
         self._now_ns = 0
         self.messages = 0
         self.infos: dict[str, bytes] = {}
         self.problem = ''
         self.took_ms: Counter[str] = Counter()
+        self._stamps: dict[str, list[int]] = {camera: [] for camera in STREAMS}
 
     def jobs(self) -> Iterator[Job]:
         """Yield every pair and every frame that is shown alone, oldest first."""
@@ -70,7 +68,8 @@ class BagFlow:
             read = time.perf_counter()
             jobs = []
             if message is None:
-                jobs = self._router.reset(Drop.RESET, self._now_ns) if self._router else []
+                if self._router is not None:
+                    jobs = self._counted(self._router.reset(Drop.RESET, self._now_ns))
             elif frame is not None:
                 jobs = self._lead(self._cameras[message.topic], frame, message.log_time_ns)
             self.took_ms['read'] += (read - began) * 1e3
@@ -90,26 +89,40 @@ class BagFlow:
                 counts[f'received.{camera}'] - counts['paired'] - dropped)
         return counts
 
+    def clocks(self) -> str:
+        """Say what about the stamps of both cameras keeps their images from being paired."""
+        if not all(self._stamps.values()):
+            return ''
+        for camera, stamps in self._stamps.items():
+            if not any(stamps):
+                return (f'every {camera} stamp is zero: let its driver fill header.stamp, or '
+                        'stamp the images as they arrive and record again')
+        slop_ns = self._settings.sync.slop_ms * 1e6
+        thermal, rgb = self._stamps['thermal'], self._stamps['rgb']
+        if min(thermal) > max(rgb) + slop_ns or min(rgb) > max(thermal) + slop_ns:
+            apart = (min(thermal) - min(rgb)) / 1e9
+            return (f'the clocks of the cameras are apart: the thermal stamps are '
+                    f'{abs(apart):.6g} s {"ahead of" if apart > 0 else "behind"} those of rgb; '
+                    'stamp both with one clock and record again')
+        return 'no two stamps lie within sync.slop_ms: compare the stamps of both cameras'
+
     def _lead(self, camera: str, frame: Frame, now_ns: int) -> list[Job]:
         if self._router is None:
             self._now_ns = now_ns
-            self._router = Router(
-                self._values, NearestSynchronizer, now_ns,
-                paired=lambda pair: self._count('paired'), dropped=self._drop,
-                refused=lambda camera, reason, why: self._drop(camera, reason, 1))
+            self._router = FrameRouter(self._settings, now_ns)
         jobs = []
         # A gap in the bag must not hide a timeout that the node would have met in it.
-        for moment in (self._now_ns + _POLL_NS, now_ns):
+        for moment in (self._now_ns + TICK_NS, now_ns):
             if moment <= now_ns:
-                jobs += self._router.poll(moment)
+                jobs += self._counted(self._router.on_tick(moment))
         self._now_ns = now_ns
-        return jobs + self._router.take(camera, frame, now_ns)
+        return jobs + self._counted(self._router.on_frame(camera, frame, now_ns))
 
-    def _count(self, key: str, count: int = 1) -> None:
-        self._counts[key] += count
-
-    def _drop(self, what: str, reason: str, count: int) -> None:
-        self._count(f'dropped.{what}.{reason}', count)
+    def _counted(self, decision: Decision) -> list[Job]:
+        counts = decision.counts()
+        counts.pop('alone', None)  # what is shown is counted by what shows it
+        self._counts.update(counts)
+        return decision.jobs
 
     def _take(self, message: RawMessage) -> Frame | None:
         """Return a camera's frame; keep or count anything else."""
@@ -119,14 +132,13 @@ class BagFlow:
             self.infos[self._info_cameras[message.topic]] = message.data
             return None
         if camera:
-            self._count(f'received.{camera}')
+            self._counts[f'received.{camera}'] += 1
             self._heard(camera)
         try:
-            frame = frame_of(message, int(self._values['input.max_megapixels'] * 1e6),
-                             unpack=camera is None)
+            frame = frame_of(message, self._settings.input.max_pixels, unpack=camera is None)
         except UaafusionError as error:
             if camera:
-                self._drop(camera, 'malformed', 1)
+                self._counts[f'dropped.{camera}.malformed'] += 1
                 self.problem = f'{message.topic}: {error}'
             else:
                 self._labels.counts['received'] += 1
@@ -135,4 +147,5 @@ class BagFlow:
         if camera is None:
             self._labels.add_label(frame)
             return None
+        self._stamps[camera].append(frame.stamp_ns)
         return frame

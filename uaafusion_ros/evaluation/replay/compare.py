@@ -52,16 +52,22 @@ class Row:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read a metrics.json; raises ParameterError if it is none."""
+    """Read a metrics.json, or that of a folder; raises ParameterError if it is none or empty."""
+    if path.is_dir():
+        path /= 'metrics.json'
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError) as error:
-        raise ParameterError(f'{path} cannot be read as JSON ({error})') from error
+        raise ParameterError(f'{path} cannot be read as JSON ({error}); give the metrics.json '
+                             'of a replay, or its folder') from error
     if not isinstance(content, dict) or any(key not in content for key in _KEYS):
         raise ParameterError(f'{path} is no metrics.json of `uaafusion replay`')
     if content.get('schema') != SCHEMA:
         raise ParameterError(f"{path} has schema {content.get('schema')!r}, this version reads "
                              f'{SCHEMA}; replay the bag again')
+    if not content['counts'].get('fused'):
+        raise ParameterError(f'{path} is of a replay that fused no pair; there is nothing to '
+                             'compare')
     return content
 
 

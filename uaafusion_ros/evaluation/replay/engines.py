@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from uaafusion_ros.engine import models
-from uaafusion_ros.engine.backend import Backend
-from uaafusion_ros.engine.backend import EngineOutput
+from uaafusion_ros.engine.contract import Backend
+from uaafusion_ros.engine.contract import EngineOutput
 from uaafusion_ros.errors import EngineError
 from uaafusion_ros.evaluation.bags import read_images
 from uaafusion_ros.evaluation.replay.recording import FUSED
@@ -41,7 +41,7 @@ class RecordedBackend(Backend):
     """
 
     def __init__(self, folder: Path, model: Path | None, preset: str) -> None:
-        _, spec = models.load(*((model, None) if model else models.shipped(preset)))
+        _, spec = models.read(model, preset)
         super().__init__(spec, 'live')
         sent = json.loads((folder / SENT_LOG).read_text())
         self._published_ns = {stamp: published for _, stamp, published in sent}

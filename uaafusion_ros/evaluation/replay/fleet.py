@@ -81,15 +81,15 @@ def fingerprint(options: ReplayOptions) -> dict[str, Any]:
 
     Raises ParameterError and EngineError.
     """
-    values = options.settings()
+    values = options.settings().values()
     path = values.pop('model.path')
-    _, model = models.load(
-        *((Path(path), None) if path else models.shipped(values['model.preset'])))
+    _, model = models.read(Path(path) if path else None, values['model.preset'])
     rules = thresholds.read_rules(options.thresholds) if options.thresholds else []
     return {
         'version': __version__, 'settings': sha256_of(values), 'model': model.sha256,
         'thresholds': [vars(rule) for rule in rules], 'topics': options.asked_topics(),
-        'every': options.every, 'limit': options.limit, 'metrics_every': options.metrics_every}
+        'force_roles': options.force_roles, 'every': options.every, 'limit': options.limit,
+        'metrics_every': options.metrics_every}
 
 
 def replay_into(bag: Path, out: Path, options: ReplayOptions, request: Mapping[str, Any],
@@ -216,7 +216,7 @@ def _why(error: Exception, ray) -> str:
 def _result(bag: Path, folder: Path, state: str, metrics: Mapping[str, Any]) -> BagResult:
     reason = '; '.join(metrics['problems']) if state == 'partial' else ''
     return BagResult(
-        str(bag), folder.name, state, reason, len(metrics['frames']),
+        str(bag), folder.name, state, reason, metrics['counts']['fused'],
         {key: value for key, value in metrics.items() if key != 'frames'})
 
 
@@ -224,6 +224,5 @@ def _for_workers(options: ReplayOptions) -> ReplayOptions:
     """Workers may have another working directory, and no terminal."""
     paths = {name: getattr(options, name).resolve() for name in ('config', 'thresholds', 'model')
              if getattr(options, name)}
-    threads = options.settings()['engine.threads'] or THREADS
+    threads = options.settings().engine.threads or THREADS
     return changed(options, **paths, threads=threads, quiet=True)
-

@@ -15,10 +15,9 @@ from uaafusion_ros.evaluation.replay.samples import SampleKeeper
 from uaafusion_ros.evaluation.replay.stream_metrics import gray
 from uaafusion_ros.evaluation.replay.stream_metrics import quality
 from uaafusion_ros.evaluation.replay.stream_metrics import Stability
-from uaafusion_ros.frames import Frame
 from uaafusion_ros.frames import FusionResult
 from uaafusion_ros.imaging.color import overlay
-from uaafusion_ros.stream.flow import Job
+from uaafusion_ros.stream.frame_router import Job
 
 # Frames are ranked by it: it falls where edges of either source are lost, and noise does not
 # raise it as it does entropy or gradients.
@@ -43,9 +42,10 @@ class Measurer:
         self.frames: list[dict[str, Any]] = []
         self.modes: Counter[str] = Counter()
 
-    def measure(self, job: Job, reference: Frame, result: FusionResult) -> np.ndarray:
-        """Take one result, whose stamp is that of `reference`; return its overlay."""
+    def measure(self, job: Job, result: FusionResult) -> np.ndarray:
+        """Take the result of a job; return its overlay."""
         index, mode = len(self.frames), job.mode.value.lower()
+        reference = job.reference
         drawn = overlay(result.fused, result.mask, self._tap.spec.palette, self._alpha)
         metrics: dict[str, float] = {}
         if job.pair:  # one camera alone has no fusion to measure

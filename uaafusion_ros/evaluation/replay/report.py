@@ -30,12 +30,18 @@ def check_sentence(check: Mapping[str, Any]) -> str:
     return f"{check['metric']} {check['statistic']} is {value}; asked is {' and '.join(bounds)}"
 
 
+def fused_and_alone(metrics: Mapping[str, Any]) -> str:
+    """Say how many pairs were fused, and how many images went on alone."""
+    fused, alone = (metrics['counts'][key] for key in ('fused', 'shown'))
+    return f'{fused} pairs fused' + (f', {alone} of one camera alone' if alone else '')
+
+
 def markdown(metrics: Mapping[str, Any], timing: Mapping[str, Any]) -> str:
     """Return the report: verdict, problems, checks, summary, segmentation, counts, inputs."""
     inputs = metrics['inputs']
     parts = [f"# Replay of {inputs['bag']['name']}",
              f"Verdict: **{metrics['verdict']}**, bag {metrics['status']}, "
-             f"{len(metrics['frames'])} pairs fused."]
+             f"{fused_and_alone(metrics)}."]
     if metrics['problems']:
         parts.append('\n'.join(f'- {problem}' for problem in metrics['problems']))
     if metrics['checks']:

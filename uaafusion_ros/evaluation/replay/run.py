@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,13 @@ from typing import Any
 from tqdm import tqdm
 
 from uaafusion_ros import __version__
-from uaafusion_ros.engine.backend import Backend
-from uaafusion_ros.engine.backend import load_backend
+from uaafusion_ros.engine.contract import Backend
 from uaafusion_ros.errors import BagError
 from uaafusion_ros.errors import ParameterError
 from uaafusion_ros.evaluation.bag_source import BagSource
 from uaafusion_ros.evaluation.bags import camera_info_of
+from uaafusion_ros.evaluation.cameras import Cameras
+from uaafusion_ros.evaluation.cameras import choose_cameras
 from uaafusion_ros.evaluation.replay import thresholds
 from uaafusion_ros.evaluation.replay.bag_flow import BagFlow
 from uaafusion_ros.evaluation.replay.engines import RecordedBackend
@@ -27,20 +27,20 @@ from uaafusion_ros.evaluation.replay.measuring import Measurer
 from uaafusion_ros.evaluation.replay.outputs import write_outputs
 from uaafusion_ros.evaluation.replay.recording import Recording
 from uaafusion_ros.evaluation.replay.settings import described
-from uaafusion_ros.evaluation.replay.settings import plane_registration
 from uaafusion_ros.evaluation.replay.settings import read_settings
 from uaafusion_ros.evaluation.replay.settings import sha256_of
 from uaafusion_ros.evaluation.replay.settings import shipped_precision
 from uaafusion_ros.evaluation.replay.stopwatch import Stopwatch
 from uaafusion_ros.evaluation.replay.stream_metrics import summarise
 from uaafusion_ros.evaluation.topics import Choice
-from uaafusion_ros.evaluation.topics import choose
 from uaafusion_ros.evaluation.topics import ROLES
-from uaafusion_ros.frames import Frame
 from uaafusion_ros.frames import FusionResult
+from uaafusion_ros.imaging.registration import load
 from uaafusion_ros.pipeline import FusionPipeline
+from uaafusion_ros.pipeline import make_backend
 from uaafusion_ros.pipeline import make_pipeline
-from uaafusion_ros.stream.flow import Job
+from uaafusion_ros.settings import Settings
+from uaafusion_ros.stream.frame_router import Job
 
 SCHEMA = 1
 
@@ -54,7 +54,8 @@ class ReplayOptions:
     override; `thresholds` a file of limits. Every `every`th pair is fused, at most `limit` of
     them, and the fusion metrics are computed for every `metrics_every`th fused one. `recorded`
     is a folder with what a node made of this bag (see `engines.RecordedBackend`); no model is
-    run then. Raises ParameterError.
+    run then. `force_roles` takes the cameras' images for what they do not look like. Raises
+    ParameterError.
     """
 
     config: Path | None = None
@@ -71,6 +72,7 @@ class ReplayOptions:
     metrics_every: int = 5
     recorded: Path | None = None
     quiet: bool = False
+    force_roles: bool = False
 
     def __post_init__(self) -> None:
         for name, value in (('every', self.every), ('limit', self.limit),
@@ -78,8 +80,8 @@ class ReplayOptions:
             if value is not None and value < 1:
                 raise ParameterError(f'{name} is {value}, accepted is 1 or more')
 
-    def settings(self) -> dict[str, Any]:
-        """Return every setting by name: the node's parameters and, as replay.*, what is here."""
+    def settings(self) -> Settings:
+        """Return the node's settings: those of the file, and what overrides them here."""
         overrides = {'model.preset': self.preset, 'engine.backend': self.backend,
                      'engine.threads': self.threads,
                      'model.path': str(self.model) if self.model else None}
@@ -99,43 +101,47 @@ def replay(bag: Path, out: Path, options: ReplayOptions = ReplayOptions()) -> di
 
     Returns the content of metrics.json, which is written last: where it lies, the replay ended.
     Of a damaged bag, what can be read is replayed and the status is 'partial'. Raises BagError
-    where nothing could be fused (saying how much was read), ParameterError for a setting,
-    EngineError for a model, OSError where results cannot be written.
+    where nothing could be fused or paired (saying how much was read and why), ParameterError for
+    a setting, EngineError for a model, OSError where results cannot be written.
     """
-    values = options.settings()
+    settings = options.settings()
     rules = thresholds.read_rules(options.thresholds) if options.thresholds else []
     source = BagSource(bag)
-    choice = _choice(source, options)
+    cameras = _cameras(source, options)
+    choice = cameras.choice
     if not options.quiet:
         print('\n'.join([f'{source.name}:', *choice.lines()]), file=sys.stderr)
     folder = Path(out) / source.name
+    if bag.resolve() == folder.resolve() or folder.resolve() in bag.resolve().parents:
+        raise BagError(f'the results would be written into {folder}, where the bag lies; name '
+                       'another --out')
     folder.mkdir(parents=True, exist_ok=True)
     (folder / 'metrics.json').unlink(missing_ok=True)
-    with closing(_load(values, options.recorded)) as backend:
+    with closing(_load(settings, options.recorded)) as backend:
         tap = Tap(backend)
         labels = LabelBook(backend.spec.classes)
         stopwatch = Stopwatch()
-        measurer = Measurer(tap, labels, options.metrics_every, values['overlay.alpha'])
+        measurer = Measurer(tap, labels, options.metrics_every, settings.overlay.alpha)
         with Recording(folder / 'output.mcap') as recording, _bar(source, choice, options) as bar:
-            flow = BagFlow(source, choice, values, labels,
-                           lambda camera: bar.update(camera == values['sync.reference']))
-            run = _Run(flow, values, tap, measurer, recording, stopwatch)
+            flow = BagFlow(source, choice, settings, labels,
+                           lambda camera: bar.update(camera == settings.sync.reference))
+            run = _Run(flow, settings, tap, measurer, recording, stopwatch)
             run.fuse_all(options)
-            if not measurer.frames:
+            if not measurer.frames or not (flow.counts['paired'] or run.stopped):
                 raise BagError(_nothing(source, flow, run))
-        settings = {**described(values), 'replay.every': options.every,
-                    'replay.limit': options.limit, 'replay.metrics_every': options.metrics_every}
+        values = {**described(settings), 'replay.every': options.every,
+                  'replay.limit': options.limit, 'replay.metrics_every': options.metrics_every}
         samples, groups = measurer.samples.result()
         metrics = {
             'schema': SCHEMA,
             'version': __version__,
             'status': 'partial' if source.problem else 'complete',
-            'problems': _problems(source, flow, run, labels, backend.spec.path),
+            'problems': _problems(source, cameras, flow, run, labels, backend.spec.path),
             'verdict': 'none',
             'inputs': {
                 'bag': vars(source.identity()),
-                'model': _model(tap, values),
-                'config': {'sha256': sha256_of(settings), 'values': settings},
+                'model': _model(tap, settings),
+                'config': {'sha256': sha256_of(values), 'values': values},
                 'topics': {role: getattr(choice, role) for role in ROLES}},
             'checks': [],
             'counts': {**flow.counts, **run.counts,
@@ -157,13 +163,13 @@ def replay(bag: Path, out: Path, options: ReplayOptions = ReplayOptions()) -> di
 class _Run:
     """The loop over what the bag gives, and what it counts."""
 
-    def __init__(self, flow: BagFlow, values: Mapping[str, Any], tap: Tap, measurer: Measurer,
+    def __init__(self, flow: BagFlow, settings: Settings, tap: Tap, measurer: Measurer,
                  recording: Recording, stopwatch: Stopwatch) -> None:
         self._flow = flow
-        self._values = values
+        self._settings = settings
         # Mode plane has to wait for both calibrations.
-        plane = values['registration.mode'] == 'plane'
-        self._pipeline: FusionPipeline | None = None if plane else make_pipeline(tap, values)
+        plane = settings.registration.mode == 'plane'
+        self._pipeline: FusionPipeline | None = None if plane else make_pipeline(tap, settings)
         self._tap = tap
         self._measurer = measurer
         self._recording = recording
@@ -172,23 +178,24 @@ class _Run:
             ('fused', 'shown', 'skipped', 'dropped.pair.failed', 'dropped.alone.failed',
              'dropped.pair.not_published', 'dropped.alone.not_published'), 0)
         self.problem = ''
+        self.stopped = False
 
     def fuse_all(self, options: ReplayOptions) -> None:
         """Fuse pair after pair until the bag or the limit ends."""
         for number, job in enumerate(self._flow.jobs()):
-            reference = job.reference(self._values['sync.reference'])
             for stage in ('read', 'pair'):
                 self._stopwatch.add(stage, self._flow.took_ms.pop(stage, 0.0))
             if number % options.every:
                 self.counts['skipped'] += 1
-            elif not self._tap.expect(reference.stamp_ns):
+            elif not self._tap.expect(job.reference.stamp_ns):
                 self.counts[f'dropped.{job.kind}.not_published'] += 1
             else:
-                self._fuse(job, reference)
+                self._fuse(job)
             if self.counts['fused'] + self.counts['shown'] == options.limit:
+                self.stopped = True
                 return
 
-    def _fuse(self, job: Job, reference: Frame) -> None:
+    def _fuse(self, job: Job) -> None:
         try:
             result = self._process(job)
         except Exception as error:  # as in the node: the next pair deserves its chance
@@ -202,24 +209,24 @@ class _Run:
         if latency_ms is not None:
             self._stopwatch.add('end_to_end', latency_ms)
         with self._stopwatch.timed('measure'):
-            overlay = self._measurer.measure(job, reference, result)
+            overlay = self._measurer.measure(job, result)
         with self._stopwatch.timed('write'):
-            camera = job.camera or self._values['sync.reference']
-            self._recording.add(reference, result, overlay, self._flow.infos.get(camera))
+            self._recording.add(
+                job.reference, result, overlay, self._flow.infos.get(job.camera))
 
     def _process(self, job: Job) -> FusionResult:
         if self._pipeline is None:
             infos = {camera: camera_info_of(data) for camera, data in self._flow.infos.items()}
             self._pipeline = make_pipeline(
-                self._tap, self._values, registration=plane_registration(self._values, infos))
+                self._tap, self._settings, registration=load(self._settings.registration, infos))
         if job.pair:
             return self._pipeline.process(job.pair)
-        return self._pipeline.process_alone(job.camera, job.frame)
+        return self._pipeline.process_alone(job.camera, job.reference)
 
 
-def _choice(source: BagSource, options: ReplayOptions) -> Choice:
+def _cameras(source: BagSource, options: ReplayOptions) -> Cameras:
     try:
-        return choose(source.topics, options.asked_topics())
+        return choose_cameras(source, options.asked_topics(), options.force_roles)
     except BagError as error:
         count = sum(topic.count for topic in source.topics)
         damage = f' and {source.problem}' if source.problem else ''
@@ -227,14 +234,11 @@ def _choice(source: BagSource, options: ReplayOptions) -> Choice:
                        ) from None
 
 
-def _load(values: Mapping[str, Any], recorded: Path | None) -> Backend:
-    model = Path(values['model.path']) if values['model.path'] else None
+def _load(settings: Settings, recorded: Path | None) -> Backend:
     if recorded:
-        return RecordedBackend(recorded, model, values['model.preset'])
-    return load_backend(model=model, preset=values['model.preset'],
-                        backend=values['engine.backend'], threads=values['engine.threads'],
-                        cache=Path(values['engine.cache']) if values['engine.cache'] else None,
-                        precision=values['engine.precision'])
+        model = settings.model
+        return RecordedBackend(recorded, Path(model.path) if model.path else None, model.preset)
+    return make_backend(settings)
 
 
 def _bar(source: BagSource, choice: Choice, options: ReplayOptions) -> tqdm:
@@ -242,11 +246,11 @@ def _bar(source: BagSource, choice: Choice, options: ReplayOptions) -> tqdm:
     return tqdm(total=total, desc=source.name, unit='frame', disable=options.quiet)
 
 
-def _model(tap: Tap, values: Mapping[str, Any]) -> dict[str, str]:
+def _model(tap: Tap, settings: Settings) -> dict[str, str]:
     spec, engine = tap.spec, _names(tap)
     precision = shipped_precision(spec.sha256)
     if 'tensorrt' in engine:  # the others compute in what the file holds
-        precision = values['engine.precision']
+        precision = settings.engine.precision
     return {'preset': spec.preset, 'file': spec.path.name, 'sha256': spec.sha256,
             'precision': precision, 'backend': engine}
 
@@ -255,9 +259,9 @@ def _names(tap: Tap) -> str:
     return ' and '.join(sorted(tap.used))
 
 
-def _problems(source: BagSource, flow: BagFlow, run: _Run, labels: LabelBook,
+def _problems(source: BagSource, cameras: Cameras, flow: BagFlow, run: _Run, labels: LabelBook,
               model: Path) -> list[str]:
-    problems = []
+    problems = list(cameras.findings)
     if source.problem:
         problems.append(
             f'the bag {source.name} {source.problem}: {flow.messages} messages of the chosen '
@@ -287,10 +291,11 @@ def _without_folders(text: str, *paths: Path) -> str:
 def _nothing(source: BagSource, flow: BagFlow, run: _Run) -> str:
     received = ', '.join(f'{camera} {flow.counts[f"received.{camera}"]}'
                          for camera in ('thermal', 'rgb'))
+    alone = f', {run.counts["shown"]} of one camera alone' if run.counts['shown'] else ''
     reasons = [f'the bag {source.problem}'] if source.problem else []
     reasons += [text for text in (run.problem, flow.problem) if text]
-    if not reasons and not flow.counts['paired']:
-        reasons = ['no two stamps lie within sync.slop_ms: compare the stamps of both cameras']
+    if not flow.counts['paired'] and flow.clocks():
+        reasons.append(flow.clocks())
     return (f'nothing of the bag {source.path} could be fused: {flow.messages} messages were '
-            f'read (images: {received}), {flow.counts["paired"]} paired; '
-            f'{"; ".join(reasons)}')
+            f'read (images: {received}), {flow.counts["paired"]} paired'
+            f'{alone}; {"; ".join(reasons)}')

@@ -1,4 +1,4 @@
-"""The node's parameter file, read without ROS, and what it says of files and calibrations."""
+"""The node's parameter file, read without ROS, and what it says of files."""
 
 from __future__ import annotations
 
@@ -12,40 +12,32 @@ import yaml
 
 from uaafusion_ros import share
 from uaafusion_ros.errors import ParameterError
-from uaafusion_ros.errors import RegistrationError
-from uaafusion_ros.imaging.registration import Camera
-from uaafusion_ros.imaging.registration import Extrinsics
-from uaafusion_ros.imaging.registration import load
-from uaafusion_ros.imaging.registration import PlaneSetup
-from uaafusion_ros.imaging.registration import Registration
-from uaafusion_ros.parameters.table import DEFAULTS
-from uaafusion_ros.parameters.table import normalised
-from uaafusion_ros.stream.pairing import STREAMS
+from uaafusion_ros.settings import is_foreign
+from uaafusion_ros.settings import Settings
 
 NODE = 'fusion_node'
 
 
-def read_settings(path: Path | None, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def read_settings(path: Path | None, overrides: Mapping[str, Any]) -> Settings:
     """
-    Return the value of every parameter: the node's defaults, then the file, then `overrides`.
+    Return the settings: the node's defaults, then the file, then `overrides` by full name.
 
     `path` is a ROS 2 parameter file like config/fusion.yaml. What the node would refuse is
     refused in the same words. Raises ParameterError for a file that is none, an unknown parameter
     (naming the nearest) and a value out of range or of another type.
     """
     given = {**(_read(path) if path else {}), **overrides}
-    values = {**DEFAULTS, **normalised({
-        name: value for name, value in given.items()
-        if name != 'use_sim_time' and not name.startswith('qos_overrides.')})}
-    if values['sync.policy'] != 'nearest':
+    settings = Settings().changed(
+        {name: value for name, value in given.items() if not is_foreign(name)})
+    if settings.sync.policy != 'nearest':
         raise ParameterError(
-            f"sync.policy is {values['sync.policy']!r}; a replay pairs by 'nearest' only: set it")
-    return values
+            f"sync.policy is {settings.sync.policy!r}; a replay pairs by 'nearest' only: set it")
+    return settings
 
 
-def described(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings with every file as its name and the start of its sha256, no folder."""
-    answer = dict(values)
+def described(settings: Settings) -> dict[str, Any]:
+    """Return values by full name, every file as its name and the start of its sha256."""
+    answer = settings.values()
     for name in ('model.path', 'registration.file'):
         if answer[name]:
             path = Path(answer[name])
@@ -56,28 +48,8 @@ def described(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def sha256_of(values: Mapping[str, Any]) -> str:
-    """Hash settings, whatever file they came from: that of their JSON text with sorted keys."""
+    """Hash values, whatever file they came from: that of their JSON text with sorted keys."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def plane_registration(values: Mapping[str, Any], infos: Mapping[str, Any]) -> Registration:
-    """
-    Return the registration that the settings describe for registration.mode 'plane'.
-
-    `infos` are the cameras' CameraInfo messages. Raises RegistrationError, also while one of them
-    is missing.
-    """
-    missing = [camera for camera in STREAMS if camera not in infos]
-    if missing:
-        raise RegistrationError(
-            f"registration 'plane' needs the calibration of {' and '.join(missing)}: the bag has "
-            'no camera_info beside the images, or only later')
-    thermal, rgb = (
-        Camera.from_info(infos[camera], values['registration.rectified']) for camera in STREAMS)
-    return load('plane', setup=PlaneSetup(
-        thermal, rgb,
-        Extrinsics(values['registration.translation_m'], values['registration.rotation']),
-        values['registration.plane_distance_m']))
 
 
 def shipped_precision(sha256: str) -> str:
@@ -105,7 +77,7 @@ def _read(path: Path) -> dict[str, Any]:
     if not found:
         raise ParameterError(
             f'{path} holds no parameters of {NODE}; accepted is a ROS 2 parameter file such as '
-            f'config/fusion.yaml, with a key /**/{NODE} and ros__parameters below it')
+            f'config/fusion.yaml, with a key /** or {NODE} and ros__parameters below it')
     return values
 
 

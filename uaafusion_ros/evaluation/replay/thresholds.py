@@ -14,8 +14,8 @@ import yaml
 
 from uaafusion_ros.errors import ParameterError
 from uaafusion_ros.evaluation.replay.stream_metrics import MEASURES
-from uaafusion_ros.stream.pairing import Drop
 from uaafusion_ros.stream.pairing import STREAMS
+from uaafusion_ros.stream.timeline import Drop
 
 STATISTICS = ('mean', 'median', 'p05', 'p95', 'min', 'max', 'n')
 VALUE = 'value'
@@ -29,7 +29,7 @@ _COUNTS = (
     'labels.received', 'labels.compared', 'labels.refused',
     *(f'{what}.{camera}' for camera in STREAMS for what in ('received', 'pending')),
     *(f'dropped.{camera}.{reason}' for camera in STREAMS
-      for reason in ('malformed', 'frozen', *(drop.value for drop in Drop))))
+      for reason in (drop.value for drop in Drop)))
 _SCALARS = (*_RATES, *_COUNTS)
 
 

@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from uaafusion_ros.errors import RegistrationError
 from uaafusion_ros.imaging.registration import homography
 from uaafusion_ros.imaging.registration import homography_file
 from uaafusion_ros.imaging.registration import plane
+from uaafusion_ros.imaging.registration.camera import Camera
 from uaafusion_ros.imaging.registration.contract import Registration
 from uaafusion_ros.imaging.registration.scaling import SharedView
+from uaafusion_ros.settings import RegistrationSettings
 
-MODES = ('none', 'resize', 'homography', 'plane')
 
-
-def load(mode: str, *, file: Path | None = None,
-         setup: plane.PlaneSetup | None = None) -> Registration:
+def load(settings: RegistrationSettings, infos: Mapping[str, Any] | None = None) -> Registration:
     """
-    Return the registration of a mode (one of MODES).
+    Return the registration that the settings describe.
 
-    'homography' needs `file`, written by `uaafusion calibrate`; 'plane' needs `setup`. Raises
-    RegistrationError that says what is missing or wrong.
+    `infos` are the cameras' sensor_msgs/CameraInfo messages by 'thermal' and 'rgb', which mode
+    'plane' needs. Raises RegistrationError that says what is missing or wrong.
     """
-    if mode in ('none', 'resize'):
-        return SharedView(mode)
-    if mode == 'homography':
-        if file is None:
+    if settings.mode in ('none', 'resize'):
+        return SharedView(settings.mode)
+    if settings.mode == 'homography':
+        if not settings.file:
             raise RegistrationError(
                 "registration 'homography' needs a file; write one with `uaafusion calibrate`")
-        return homography.registration(homography_file.read(file))
-    if mode == 'plane':
-        if setup is None:
-            raise RegistrationError(
-                "registration 'plane' needs the calibration of both cameras and where they are")
-        return plane.registration(setup)
-    raise RegistrationError(f'registration {mode!r} is not known; accepted are {", ".join(MODES)}')
+        return homography.registration(homography_file.read(Path(settings.file)))
+    infos = infos or {}
+    missing = [camera for camera in ('thermal', 'rgb') if camera not in infos]
+    if missing:
+        raise RegistrationError(
+            f"registration 'plane' waits for the calibration of {' and '.join(missing)}: publish "
+            'or remap camera_info, record it with a bag')
+    try:
+        thermal, rgb = (
+            Camera.from_info(infos[camera], settings.rectified) for camera in ('thermal', 'rgb'))
+        return plane.registration(settings, thermal, rgb)
+    except RegistrationError as error:
+        raise RegistrationError(f"registration 'plane': {error}") from error

@@ -1,0 +1,152 @@
+"""Every runtime keeps the same contract, on the shipped model and real images."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import uaafusion_ros
+from uaafusion_ros.engine.contract import PerSize
+from uaafusion_ros.engine.loading import load_backend
+from uaafusion_ros.engine.loading import PROCESSOR
+from uaafusion_ros.errors import EngineError
+from uaafusion_ros.imaging.buffers import message_data
+
+TNO = Path(uaafusion_ros.__file__).parent / 'data' / 'tno'
+
+
+def pair(stem='16'):
+    rgb = cv2.imread(str(TNO / 'rgb' / f'{stem}.png'), cv2.IMREAD_COLOR)[..., ::-1]
+    thermal = cv2.imread(str(TNO / 'thermal' / f'{stem}.png'), cv2.IMREAD_GRAYSCALE)
+    return np.ascontiguousarray(rgb), thermal
+
+
+@pytest.fixture(scope='module', params=PROCESSOR, ids=lambda row: row.name)
+def backend(request):
+    if request.param.package:
+        pytest.importorskip(request.param.package)
+    loaded = load_backend(backend=request.param.name)
+    yield loaded
+    loaded.close()
+
+
+def test_bytes_in_message_ready_bytes_out(backend):
+    rgb, thermal = pair()
+    output = backend.infer(rgb, thermal)
+    assert output.fused.shape == rgb.shape
+    assert output.mask.shape == output.confidence.shape == thermal.shape
+    for array in (output.fused, output.mask, output.confidence):
+        assert array.dtype == np.uint8
+        assert array.flags.c_contiguous
+    assert output.mask.max() < len(backend.spec.classes)
+
+
+def test_results_are_not_overwritten_by_the_next_frame(backend):
+    rgb, thermal = pair()
+    first = backend.infer(rgb, thermal)
+    kept = first.fused.copy()
+    backend.infer(255 - rgb, thermal)
+    np.testing.assert_array_equal(first.fused, kept)
+
+
+def test_openvino_writes_where_a_message_can_take_it():
+    pytest.importorskip('openvino')
+    backend = load_backend(backend='openvino')
+    output = backend.infer(*(image[:64, :96] for image in pair()))
+    backend.close()
+    for image in (output.fused, output.mask):
+        assert np.shares_memory(np.frombuffer(message_data(image), np.uint8), image)
+
+
+@pytest.mark.parametrize('height,width', [(64, 64), (33, 47), (1, 1), (96, 32), (130, 258)])
+def test_any_size_is_accepted_and_kept(backend, height, width):
+    rng = np.random.default_rng(height)
+    rgb = rng.integers(0, 256, (height, width, 3), np.uint8)
+    output = backend.infer(rgb, rgb[..., 0].copy())
+    assert output.fused.shape == rgb.shape
+    assert output.mask.shape == (height, width)
+
+
+def test_colour_order_is_kept(backend):
+    """Red stays red: fusion changes the brightness, never the channel order."""
+    rgb = np.zeros((64, 96, 3), np.uint8)
+    rgb[:] = (180, 40, 60)
+    fused = backend.infer(rgb, np.full((64, 96), 80, np.uint8)).fused.astype(int)
+    np.testing.assert_allclose(fused[..., 0] - fused[..., 1], 140, atol=2)
+    np.testing.assert_allclose(fused[..., 2] - fused[..., 1], 20, atol=2)
+
+
+@pytest.mark.parametrize('rgb,thermal', [
+    (np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.uint8)),
+    (np.zeros((8, 8, 3), np.uint8), np.zeros((8, 9), np.uint8)),
+    (np.zeros((8, 8, 3), np.float32), np.zeros((8, 8), np.uint8)),
+    (np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint16)),
+    (np.zeros((0, 8, 3), np.uint8), np.zeros((0, 8), np.uint8)),
+])
+def test_wrong_images_are_refused_with_both_shapes(backend, rgb, thermal):
+    with pytest.raises(EngineError, match=r'expected uint8 \(H, W, 3\) and uint8 \(H, W\)'):
+        backend.infer(rgb, thermal)
+
+
+@pytest.mark.slow
+def test_runtimes_agree(backend):
+    """Each is within 2/255 of ONNX Runtime, and at least 99.5 % of the labels are equal."""
+    if backend.name.startswith('onnxruntime'):
+        pytest.skip('the reference')
+    reference = load_backend(backend='onnxruntime')
+    rng = np.random.default_rng(0)
+    shape = (256, 320)
+    images = [pair(stem) for stem in ('02', '11', '24')] + [
+        (np.full((*shape, 3), value, np.uint8), np.full(shape, value, np.uint8))
+        for value in (0, 128, 255)]
+    images.append((rng.integers(0, 256, (*shape, 3), np.uint8),
+                   rng.integers(0, 256, shape, np.uint8)))
+    for rgb, thermal in images:
+        got, expected = backend.infer(rgb, thermal), reference.infer(rgb, thermal)
+        assert np.abs(got.fused.astype(int) - expected.fused).max() <= 2
+        assert (got.mask == expected.mask).mean() >= 0.995
+    reference.close()
+
+
+def test_a_size_is_prepared_ahead(backend):
+    backend.prepare(33, 47)
+    assert backend.ready(33, 47)
+    assert (backend.problem, backend.progress, backend.take_notes()) == ('', '', [])
+
+
+def test_graphs_are_compiled_once_per_size_and_two_are_kept():
+    compiled = []
+    graphs = PerSize(lambda *size: compiled.append(size) or size)
+    for size in ((1, 1), (2, 2), (1, 1), (3, 3), (1, 1), (2, 2)):
+        assert graphs.get(*size) == size
+    assert compiled == [(1, 1), (2, 2), (3, 3), (2, 2)]
+
+
+def test_a_graph_that_goes_is_released_before_another_is_compiled():
+    log = []
+    graphs = PerSize(lambda *size: log.append(('compile', size)) or size,
+                     lambda size: log.append(('release', size)))
+    for size in ((1, 1), (2, 2), (3, 3)):
+        graphs.get(*size)
+    assert log[2:] == [('release', (1, 1)), ('compile', (3, 3))]
+    assert (1, 1) not in graphs
+    assert (3, 3) in graphs
+    graphs.clear()
+    assert log[4:] == [('release', (2, 2)), ('release', (3, 3))]
+
+
+def test_a_release_that_raises_does_not_keep_the_others():
+    released = []
+
+    def release(size):
+        released.append(size)
+        raise EngineError(f'no {size}')
+
+    graphs = PerSize(lambda *size: size, release)
+    graphs.get(1, 1)
+    graphs.get(2, 2)
+    with pytest.raises(EngineError, match=r'no \(2, 2\)'):
+        graphs.clear()
+    assert released == [(1, 1), (2, 2)]
+    graphs.clear()

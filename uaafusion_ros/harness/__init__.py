@@ -1,0 +1,1 @@
+"""Node processes with simulated cameras, player and recorder: for demo, replay and tests."""

@@ -1,1 +1,0 @@
-"""What can be set: one table for the node, the replay and the documentation."""
