@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch import Tensor
+import torch.nn.functional as F
 
 from train.batches import Batch
 from train.batches import whole
@@ -61,9 +62,14 @@ def _(phase: JointPhase, module: UAAFusion, index: int) -> Pictures:
     result, guide, logits = module(batch.thermal, batch.luma, batch.chroma)
     mask, _ = decide(logits, batch.luma.shape[2:])
     palette = _palette(phase)
+
+    def resized(values: Tensor) -> Tensor:
+        return F.interpolate(
+            values, size=batch.luma.shape[2:], mode='bilinear', align_corners=False)
+
     return _sources(batch) | {
-        'fused': _gray(result.fused), 'w1': _gray(guide.w_thermal),
-        'targets': _gray(guide.targets), 'mask': palette[mask[0].to(torch.uint8).cpu().numpy()],
+        'fused': _gray(result.fused), 'w1': _gray(resized(guide.w_thermal)),
+        'targets': _gray(resized(guide.targets)), 'mask': palette[mask[0].to(torch.uint8).cpu().numpy()],
         'label': palette[batch.label[0].cpu().numpy()]}
 
 

@@ -51,6 +51,7 @@ def test_a_joint_run_is_measured(joint, capsys):
     gray = sample.rgb @ np.array([0.299, 0.587, 0.114])
     assert abs(shown['luma'] - gray).max() <= 0.5 + 1e-3
     assert list(shown) == ['thermal', 'luma', 'fused', 'w1', 'targets', 'mask', 'label']
+    assert len({image.shape[:2] for image in shown.values()}) == 1
     written = json.loads((Path(config.run) / 'evaluation.json').read_text())
     assert written['figures'] == figures and written['pairs'].keys() == result['pairs'].keys()
     said = capsys.readouterr().out
