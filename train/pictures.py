@@ -69,7 +69,8 @@ def _(phase: JointPhase, module: UAAFusion, index: int) -> Pictures:
 
     return _sources(batch) | {
         'fused': _gray(result.fused), 'w1': _gray(resized(guide.w_thermal)),
-        'targets': _gray(resized(guide.targets)), 'mask': palette[mask[0].to(torch.uint8).cpu().numpy()],
+        'targets': _gray(resized(guide.targets)),
+        'mask': palette[mask[0].to(torch.uint8).cpu().numpy()],
         'label': palette[batch.label[0].cpu().numpy()]}
 
 

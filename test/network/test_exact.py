@@ -77,7 +77,8 @@ def test_the_explanation_is_made_of_the_equations(pair):
         share = [(max(t, 0) + 1e-8) / (max(t, 0) + max(y, 0) + 2e-8)
                  for t, y in zip(a_thermal.tolist(), a_luma.tolist())]
         torch.testing.assert_close(
-            got.w_thermal[b, 0], attribution.weight_map(a_thermal.new_tensor(share), got.classes[b]))
+            got.w_thermal[b, 0],
+            attribution.weight_map(a_thermal.new_tensor(share), got.classes[b]))
     maps = attribution.path_attention(segment_with(segmenter, chroma), got.iterates, reference)
     stride, size = preset('paper').attention_stride, got.attention[0].shape[2:]
     for k, raw in enumerate(maps):

@@ -24,7 +24,7 @@ from uaafusion_ros.network.segmentation import resized
 
 @dataclass(frozen=True)
 class Looks:
-    """What the segmentation network sees in each source alone; thermal first, each (B, _, h, w)."""
+    """What the network sees in each source alone; thermal first, each (B, _, h, w)."""
 
     features: tuple[Tensor, Tensor]
     logits: tuple[Tensor, Tensor]
