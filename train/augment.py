@@ -81,7 +81,8 @@ def pseudo_thermal(rgb: np.ndarray, label: np.ndarray, warm: dict[int, float],
     for class_id, most in warm.items():
         heat[label == class_id] = rng.uniform(0.1, 1.0) * most
     image = gray * (1 - 0.5 * (heat > 0)) + heat
-    return np.clip(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.6, 1.4)), 0, 1)
+    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.6, 1.4))
+    return np.clip(image, 0, 1).astype(np.float32)
 
 
 def photometric(rgb: np.ndarray, thermal: np.ndarray,

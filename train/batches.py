@@ -37,9 +37,9 @@ class Batch:
     Thermal and luma (B, 1, H, W), chroma (B, 2, H, W), label (B, H, W).
 
     cameras: which of both images (thermal, luma) the sample has, bool (2, B). hidden: ids of the
-    classes that label 0 does not rule out, per sample. rows: their place among the `total` samples that all processes see in this step. What is drawn
-    at random per sample is drawn for all of them and taken by `rows`, so that the number of
-    processes changes nothing.
+    classes that label 0 does not rule out, per sample. rows: their place among the `total` samples
+    that all processes see in this step. What is drawn at random per sample is drawn for all of them and taken by `rows`, so
+    that the number of processes changes nothing.
     """
 
     thermal: Tensor

@@ -91,9 +91,9 @@ class Loss:
 
     looks: the cross entropy of both sources alone; judge: that of the fused image, every
     `judge_every`-th step; overlap: the share of the Lovasz loss in that of the mask; balance: the
-    power of the class weights. attention_every: exact attributions every so many steps. What is aimed at (train/target.py) is
-    brighter by up to `emphasis` around where the attention is positive, and counts each source
-    with its weight to the power `preference`.
+    power of the class weights. attention_every: exact attributions every so many steps. What is
+    aimed at (train/target.py) is brighter by up to `emphasis` around where the attention is
+    positive, and counts each source with its weight to the power `preference`.
     """
 
     target: float = 1.0
@@ -119,8 +119,9 @@ class Config:
     segmenter and fusion: the best checkpoints of phases that train one part. inputs: what the
     joint phase gives the network, one of train.views.INPUTS; views: what the segmentation phase
     sees, one of train.views.NAMES. weights: 'attributed' or 'even' (see Preset). targets: the
-    classes whose contrast the fused image keeps. accelerator: 'auto', 'cpu' or 'cuda'; devices: processes on each of `nodes` machines, which
-    share every batch; threads: of each process on the CPU.
+    classes whose contrast the fused image keeps. accelerator: 'auto', 'cpu' or 'cuda'; devices:
+    processes on each of `nodes` machines, which share every batch; threads: of each process on
+    the CPU.
     """
 
     phase: str = 'segmentation'

@@ -38,7 +38,8 @@ def finished(path: Path) -> tuple[UAAFusion, dict[str, Any]]:
     if meta.get('part') != 'network':
         raise CheckpointError(f"{path}: holds a '{meta.get('part')}', not a whole network; "
                               "give the best checkpoint of a run of the phase 'joint'")
-    spec = replace(preset(meta['preset']), classes=len(meta['classes']))
+    spec = replace(preset(meta['preset']), classes=len(meta['classes']),
+                   weights=meta.get('weights', 'attributed'))
     network = UAAFusion(spec, meta['targets'])
     checkpoint.put(network, tensors, path, meta['preset'])
     network.eval().requires_grad_(False)

@@ -1,4 +1,4 @@
-"""Looks, fusion and mask of a deployed preset together, guided by the attributions of the moment."""
+"""Looks, fusion and mask of a deployed preset, guided by the attributions of the moment."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class JointPhase:
             torch.from_numpy(counts / counts.sum()).float(), config.loss.balance)
         self.meta = {
             'part': 'network', 'preset': config.preset, 'classes': list(self.classes),
-            'palette': list(palette.values()), 'targets': self.targets,
+            'palette': list(palette.values()), 'targets': self.targets, 'weights': config.weights,
             'samples': names_of(self.samples)}
 
     def parameter_groups(self) -> list[tuple[list[nn.Parameter], float]]:
@@ -119,10 +119,10 @@ class JointPhase:
     def _fuse(self, batch: Batch, guide: Guidance) -> Prediction:
         """Fuse; targets are where the labels say so, and where they say nothing as found."""
         known = (batch.label != IGNORE).unsqueeze(1)
-        true = sum(batch.label == class_id for class_id in self.targets).unsqueeze(1).float()
+        true = torch.isin(batch.label, batch.label.new_tensor(self.targets)).unsqueeze(1)
         size = guide.targets.shape[2:]
         share = F.interpolate(known.float(), size=size, mode='area')
-        true = F.interpolate(true * known, size=size, mode='area')
+        true = F.interpolate((true & known).float(), size=size, mode='area')
         targets = torch.where(share > 0.5, true, guide.targets.detach())
         if self.config.weights == 'even':
             targets = guide.targets

@@ -62,9 +62,15 @@ def _(phase: JointPhase, module: UAAFusion, index: int) -> Pictures:
     result, guide, logits = module(batch.thermal, batch.luma, batch.chroma)
     mask, _ = decide(logits, batch.luma.shape[2:])
     palette = _palette(phase)
+
+    def resized(values: Tensor) -> Tensor:
+        return F.interpolate(
+            values, size=batch.luma.shape[2:], mode='bilinear', align_corners=False)
+
     return _sources(batch) | {
-        'fused': _gray(result.fused), 'w1': _gray(_enlarged(guide.w_thermal, batch)),
-        'targets': _gray(_enlarged(guide.targets, batch)), 'mask': palette[mask[0].to(torch.uint8).cpu().numpy()],
+        'fused': _gray(result.fused), 'w1': _gray(resized(guide.w_thermal)),
+        'targets': _gray(resized(guide.targets)),
+        'mask': palette[mask[0].to(torch.uint8).cpu().numpy()],
         'label': palette[batch.label[0].cpu().numpy()]}
 
 
@@ -76,10 +82,6 @@ def _fusion(batch: Batch, fused: Tensor, w_thermal: Tensor, preference: float) -
     aim = target(batch.thermal, batch.luma, w_thermal, preference)
     return _sources(batch) | {
         'fused': _gray(fused), 'target': _gray(aim), 'w1': _gray(w_thermal)}
-
-
-def _enlarged(places: Tensor, batch: Batch) -> Tensor:
-    return F.interpolate(places, size=batch.luma.shape[2:])
 
 
 def _gray(image: Tensor) -> np.ndarray:

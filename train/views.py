@@ -80,11 +80,12 @@ def _twice_the_mean(batch: Batch) -> Batch:
 
 
 def _without(batch: Batch, camera: str) -> Batch:
-    black = torch.zeros_like(batch.luma)
+    black, cameras = torch.zeros_like(batch.luma), batch.cameras.clone()
+    cameras[0 if camera == 'thermal' else 1] = False
     if camera == 'thermal':
-        return replace(batch, thermal=black, cameras=batch.cameras * torch.tensor([[0], [1]]) > 0)
-    return replace(batch, luma=black, chroma=torch.full_like(batch.chroma, 0.5),
-                   cameras=batch.cameras * torch.tensor([[1], [0]]) > 0)
+        return replace(batch, thermal=black, cameras=cameras)
+    return replace(
+        batch, luma=black, chroma=torch.full_like(batch.chroma, 0.5), cameras=cameras)
 
 
 # What a whole network is given in the place of both sources, so that networks trained alike tell

@@ -71,7 +71,7 @@ LAYOUTS = {
     # Xu et al., FusionDN, AAAI 2020, and U2Fusion, TPAMI 2022.
     # Where there are masks, they are of cars and persons.
     'roadscene': Layout(
-        (Parts('vi', 'ir', 'label'), Parts('vi', 'ir'),
+        (Parts('vi', 'ir'), Parts('vi', 'ir', 'label'),
          Parts('crop_LR_visible', 'cropinfrared')),
         _MFNET, annotated=('car', 'person')),
     # Brostow et al., ECCV 2008: RGB streets, labels of cars and pedestrians in MFNet's ids.

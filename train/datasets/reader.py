@@ -73,8 +73,9 @@ def attempt(pair: PairFiles) -> tuple[dict[str, np.ndarray], list[str], tuple[Fi
         size = images[first].shape[:2]
         for part, path in (('thermal', pair.thermal), ('label', pair.labels)):
             if part in images and images[part].shape != size:
-                defects.append(f'{getattr(pair, first)}: {size} pixels, its partner {images[part].shape} in '
-                               f'{path}; pairs must be registered and of one size')
+                defects.append(f'{getattr(pair, first)}: {size} pixels, its partner '
+                               f'{images[part].shape} in {path}; pairs must be registered and '
+                               'of one size')
     return images, defects, findings
 
 

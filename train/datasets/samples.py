@@ -75,16 +75,17 @@ def read_all(sources: Sequence[Source], memory: int = MEMORY) -> Sequence[Sample
     return _held([find(source) for source in sources], memory)
 
 
-def split(data: Data, memory: int = MEMORY) -> tuple[Sequence[Sample], Sequence[Sample], list[float]]:
+def split(data: Data, memory: int = MEMORY) -> tuple[
+        Sequence[Sample], Sequence[Sample], list[float]]:
     """
     Return the pairs to train on, those to validate on, and how often each of the former is drawn.
 
     The draws of a source's pairs sum to its share. Raises DatasetError as `read` does, and where
     a fold leaves nothing.
     """
-    val = [_fold(source, data.fold, find(source), True) for source in data.val]
+    val = [of_fold(source, data.fold, find(source), True) for source in data.val]
     watched = [pair.name for pairs in val for pair in pairs]
-    train = [_apart(source, watched, _fold(source, data.fold, find(source), False))
+    train = [_apart(source, watched, of_fold(source, data.fold, find(source), False))
              for source in data.train]
     for source, pairs in zip((*data.train, *data.val), (*train, *val)):
         if not pairs:
@@ -110,8 +111,9 @@ def frame_number(name: str) -> int:
     return int(found[-1])
 
 
-def _fold(source: Source, fold: int, pairs: Sequence[PairFiles],
-          inside: bool) -> Sequence[PairFiles]:
+def of_fold(source: Source, fold: int, pairs: Sequence[PairFiles],
+            inside: bool) -> Sequence[PairFiles]:
+    """Return the pairs inside the source's own fold or else `fold`, or those outside it."""
     fold = source.fold if source.fold >= 0 else fold
     if not source.block or fold < 0:
         return pairs

@@ -70,7 +70,10 @@ def classes_of(source: Source) -> ClassMap:
     """Return the classes that the labels of a source have; raises DatasetError."""
     layout = layout_of(source)
     if not layout.own_classes:
-        return layout.class_map
+        places = [place.labels for place in layout.places]
+        bare = '' in places and not any(
+            (Path(source.root) / place).is_dir() for place in places if place)
+        return ClassMap() if bare else layout.class_map
     # With the split left out, the root may be the folder of the split.
     places = [Path(source.root) / 'classes.yaml']
     if not source.split:
@@ -161,7 +164,7 @@ class _Search:
     def _pair_up(self, rgb: Path, folder: str, listed: list[str] | None) -> None:
         images = self._images(rgb)
         partners = {}
-        for part in {'thermal', 'labels'} - {self._first}:
+        for part in ('thermal', 'labels')[self._first == 'thermal':]:
             pattern = getattr(self._parts, part)
             place = _beside(self._root, rgb, _filled(pattern, folder))
             if pattern and place.is_dir():

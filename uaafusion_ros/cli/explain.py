@@ -1,10 +1,10 @@
 """
-Show why a pair was fused as it was: one figure of attributions, weights, attention and iterates.
+Show why a pair was fused as it was: one figure of information, weights, targets and iterates.
 
-The figure shows both sources, the fused image and the classes; w1 and w2, the weights of thermal
-and RGB in the data term; the attention map of every stage after the first; the luma after every
-stage; and for each class how much either source alone raises its score. Images whose sides are no
-multiple of the model's are cut at the right and bottom.
+The figure shows both sources, the fused image and the classes; how much either source alone tells
+of every place; w1, the weight of thermal in the data term, RGB having the rest; where the network
+sees a target whose contrast it keeps; and the luma after every stage. A sentence per class sums
+them up. Images whose sides are no multiple of the model's are cut at the right and bottom.
 """
 
 from __future__ import annotations

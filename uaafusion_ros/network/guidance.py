@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 import torch.nn.functional as F
 
@@ -75,4 +74,5 @@ def guidance(by_thermal: Tensor, by_luma: Tensor, log_black: Tensor, target_clas
 
 def pooled(by_thermal: Tensor, by_luma: Tensor, w_thermal: Tensor) -> Tensor:
     """Return the logarithmic opinion pool w1 log p_thermal + w2 log p_luma, up to a constant."""
-    return torch.lerp(by_luma, by_thermal, w_thermal)
+    # Not torch.lerp: in bfloat16 the logits have another type than the weight.
+    return by_luma + w_thermal * (by_thermal - by_luma)

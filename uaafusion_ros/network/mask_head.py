@@ -1,4 +1,4 @@
-"""The mask from what both looks know of each place, weighted as the fusion is, and the fused image."""
+"""The mask from what both looks know of each place, weighted as the fusion is."""
 
 from __future__ import annotations
 

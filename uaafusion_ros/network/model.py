@@ -24,7 +24,7 @@ from uaafusion_ros.network.segmentation import resized
 
 @dataclass(frozen=True)
 class Looks:
-    """What the segmentation network sees in each source alone; thermal first, each (B, _, h, w)."""
+    """What the network sees in each source alone; thermal first, each (B, _, h, w)."""
 
     features: tuple[Tensor, Tensor]
     logits: tuple[Tensor, Tensor]
@@ -36,13 +36,14 @@ class Prediction:
     Output of one forward pass.
 
     fused: luma (B, 1, H, W) in [0, 1]; iterates: [I^(0), ..., I^(K)], (B, 1, H, W), not clipped;
-    features: those of the last stage; sources: thermal and luma as the guidance rebased them.
+    sources: thermal and luma as the guidance rebased them; features: those of the last stage,
+    None where no mask head takes them.
     """
 
     fused: Tensor
     iterates: list[Tensor]
-    features: Tensor
     sources: tuple[Tensor, Tensor]
+    features: Tensor | None = None
 
 
 class UAAFusion(nn.Module):
@@ -107,7 +108,7 @@ class UAAFusion(nn.Module):
         sources = rebased(thermal, luma, targets, w_thermal)
         unfolded = self.fusion.unfold(*sources, w_thermal)
         return Prediction(
-            unfolded.iterates[-1].clamp(0, 1), unfolded.iterates, unfolded.features, sources)
+            unfolded.iterates[-1].clamp(0, 1), unfolded.iterates, sources, unfolded.features)
 
     def segment(self, looks: Looks, guide: Guidance, fused: Prediction) -> Tensor:
         """Return class logits (B, C, H/d, W/d), which `decide` takes."""
