@@ -1,4 +1,4 @@
-"""Weights to begin with: of an earlier phase, by the path of its best checkpoint, or shipped ones."""
+"""Weights to begin with: the best checkpoint of an earlier phase by its path, or what ships."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measure what docs/results.md says and write it: python -m benchmarks.results, in the source tree."""
+"""Measure what docs/results.md says and write it; run it from the source tree."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ from uaafusion_ros.evaluation.segmentation_metrics import scores
 PEERS = {'SeAFusion': 'seafusion', 'DECFusion': 'decfusion'}
 PARTS = {'as it is': lambda network: None, 'w = 1/2, no targets': methods.even_weights,
          'no targets': methods.targets_off, 'memories off': methods.memories_off}
-BLOCK, FOLD = 100, 0  # of RoadScene: what no training of ours has seen
+BLOCK, FOLD = 100, 0  # of RoadScene: labels that no training of ours has seen
 
 Makers = Mapping[str, Callable[[], Method]]
 
@@ -146,10 +146,11 @@ def _roadscene(data: Path, makers: Makers, classes: Sequence[str],
     found = measure(makers['uaafusion fast'](), samples, classes, metrics=False)
     iou = scores(found.counts).iou
     names = [name for name in ('car', 'person') if np.isfinite(iou[classes.index(name)])]
-    return [f'IoU in percent on {len(samples)} pairs of RoadScene that are kept out of every '
-            'training, against weak labels ([datasets.md](datasets.md)):', table(
+    return [f'IoU in percent on {len(samples)} pairs of RoadScene whose labels no training saw '
+            '(train/configs), against these weak labels ([datasets.md](datasets.md)):', table(
                 ['', *names],
-                [['uaafusion fast', *(f'{100 * iou[classes.index(name)]:.1f}' for name in names)]])]
+                [['uaafusion fast', *(
+                    f'{100 * iou[classes.index(name)]:.1f}' for name in names)]])]
 
 
 def _parts(samples: Sequence[Sample], classes: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ Figure = Callable[[np.ndarray], np.ndarray]
 
 
 def miou(counts: np.ndarray) -> np.ndarray:
-    """Return the mean IoU (...) of counts (..., C, C), label by mask, over the labelled classes."""
+    """Return the mean IoU (...) of counts (..., C, C), label by mask, over labelled classes."""
     hits = np.diagonal(counts, axis1=-2, axis2=-1)
     labelled, predicted = counts.sum(-1), counts.sum(-2)
     iou = hits / np.maximum(labelled + predicted - hits, 1)
@@ -21,7 +21,7 @@ def miou(counts: np.ndarray) -> np.ndarray:
 
 
 def share(counts: np.ndarray) -> np.ndarray:
-    """Return the share (...) of counts (..., 2): those that do, and all. NaN where there are none."""
+    """Return the share (...) of counts (..., 2): those that do, and all; NaN where none are."""
     with np.errstate(invalid='ignore', divide='ignore'):
         return counts[..., 0] / counts[..., 1]
 
