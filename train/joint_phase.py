@@ -77,9 +77,10 @@ class JointPhase:
         if config.init:
             targets = self.module.targets.clone()
             meta = begin_with(self.module, 'network', config.init, config.preset)
-            if tuple(meta['classes']) != self.classes:
+            known = meta.get('classes', self.classes)
+            if tuple(known) != self.classes:
                 raise ParameterError(
-                    f"'init': {config.init} knows the classes {', '.join(meta['classes'])}, the "
+                    f"'init': {config.init} knows the classes {', '.join(known)}, the "
                     f"data {', '.join(self.classes)}; list the same ones in the same order, or "
                     "begin without 'init'")
             self.module.targets.copy_(targets)
