@@ -11,15 +11,18 @@ import yaml
 torch = pytest.importorskip('torch')
 pytest.importorskip('lightning_fabric')
 
+from conftest import write_pairs  # noqa: E402
 from train import earlier  # noqa: E402
 from train.config import Config  # noqa: E402
 from train.config import Data  # noqa: E402
 from train.config import Source  # noqa: E402
 from train.config import to_dict  # noqa: E402
 from train.deploy import deploy  # noqa: E402
+from train.datasets.samples import split  # noqa: E402
 from train.evaluate import evaluate  # noqa: E402
 from train.joint_phase import JointPhase  # noqa: E402
 from uaafusion_ros.engine.models import load  # noqa: E402
+from uaafusion_ros.errors import DatasetError  # noqa: E402
 from uaafusion_ros.errors import ModelFileError  # noqa: E402
 from uaafusion_ros.errors import ParameterError  # noqa: E402
 from uaafusion_ros.evaluation.segmentation_metrics import scores  # noqa: E402
@@ -109,3 +112,13 @@ def test_weights_of_other_classes_are_refused(config, tmp_path):
     other = start(tmp_path / 'b.safetensors', CLASSES[::-1])
     with pytest.raises(ParameterError, match="knows the classes bump, .* the data unlabelled, "):
         JointPhase(replace(config, init=other))
+
+
+def test_a_fold_may_leave_nothing_of_one_source_but_not_of_all(tmp_path):
+    sources = tuple(Source('msrs', str(write_pairs(tmp_path / name, count)), block=2)
+                    for name, count in (('long', 4), ('short', 2)))
+    train, val, draws = split(Data(train=sources, val=sources, fold=1))
+    assert [sample.name for sample in val] == ['2', '3']
+    assert [sample.name for sample in train] == ['0', '1', '0', '1'] and len(draws) == 4
+    with pytest.raises(DatasetError, match='long, .*short: fold 4 leaves none'):
+        split(Data(train=sources, val=sources, fold=4))
