@@ -59,9 +59,9 @@ def filled(values: Tensor, weight: Tensor, levels: int, size: int, rest: float =
     for _ in range(levels):
         steps.append(_mean(weighted, size))
         weighted = F.avg_pool2d(weighted, 2) if len(steps) < levels else weighted
-    overall = _ratio(weighted.mean((2, 3), keepdim=True), 0.0, 1e-6)
-    result = _ratio(steps[-1], overall, rest)
-    for step in reversed(steps[:-1]):
+    *finer, coarsest = steps
+    result = _ratio(coarsest, _ratio(weighted.mean((2, 3), keepdim=True), 0.0, 1e-6), rest)
+    for step in reversed(finer):
         coarse = F.interpolate(result, scale_factor=2, mode='bilinear', align_corners=False)
         result = _ratio(step, coarse, rest)
     return result
