@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch import Tensor
+import torch.nn.functional as F
 
 from train.batches import Batch
 from train.batches import whole
@@ -62,8 +63,8 @@ def _(phase: JointPhase, module: UAAFusion, index: int) -> Pictures:
     mask, _ = decide(logits, batch.luma.shape[2:])
     palette = _palette(phase)
     return _sources(batch) | {
-        'fused': _gray(result.fused), 'w1': _gray(guide.w_thermal),
-        'targets': _gray(guide.targets), 'mask': palette[mask[0].to(torch.uint8).cpu().numpy()],
+        'fused': _gray(result.fused), 'w1': _gray(_at(guide.w_thermal, batch)),
+        'targets': _gray(_at(guide.targets, batch)), 'mask': palette[mask[0].to(torch.uint8).cpu().numpy()],
         'label': palette[batch.label[0].cpu().numpy()]}
 
 
@@ -75,6 +76,10 @@ def _fusion(batch: Batch, fused: Tensor, w_thermal: Tensor, preference: float) -
     aim = target(batch.thermal, batch.luma, w_thermal, preference)
     return _sources(batch) | {
         'fused': _gray(fused), 'target': _gray(aim), 'w1': _gray(w_thermal)}
+
+
+def _at(cells: Tensor, batch: Batch) -> Tensor:
+    return F.interpolate(cells, size=batch.luma.shape[2:])
 
 
 def _gray(image: Tensor) -> np.ndarray:

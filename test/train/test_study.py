@@ -21,6 +21,7 @@ from train.deploy import deploy  # noqa: E402
 from train.datasets.samples import split  # noqa: E402
 from train.evaluate import evaluate  # noqa: E402
 from train.joint_phase import JointPhase  # noqa: E402
+from train.pictures import pictures  # noqa: E402
 from uaafusion_ros.engine.models import load  # noqa: E402
 from uaafusion_ros.errors import DatasetError  # noqa: E402
 from uaafusion_ros.errors import ModelFileError  # noqa: E402
@@ -73,6 +74,8 @@ def test_every_pair_tells_its_counts_and_targets(config):
     targets = [item for row in judged.values() for item in row['targets']]
     assert {item['class'] for item in targets} == {1, 2}
     assert all(item['area'] >= 80 and item['kept'] >= 0 for item in targets)
+    shown = pictures(phase, phase.module, 0).values()
+    assert {image.shape[:2] for image in shown} == {phase.val[0].thermal.shape}
 
 
 def test_contrast_is_measured_against_both_cameras_whatever_the_network_is_given(config):
