@@ -64,7 +64,8 @@ def _(phase: JointPhase, module: UAAFusion, index: int) -> Pictures:
     palette = _palette(phase)
     return _sources(batch) | {
         'fused': _gray(result.fused), 'w1': _gray(_at(guide.w_thermal, batch)),
-        'targets': _gray(_at(guide.targets, batch)), 'mask': palette[mask[0].to(torch.uint8).cpu().numpy()],
+        'targets': _gray(_at(guide.targets, batch)),
+        'mask': palette[mask[0].to(torch.uint8).cpu().numpy()],
         'label': palette[batch.label[0].cpu().numpy()]}
 
 
