@@ -2,7 +2,8 @@
 # make test   install and run every test
 # make test-quick  those that need no ROS and little time
 # make soak   run the node for MINUTES while its cameras fail; the verdict lies in soak_output/
-# make results  measure quality and the parts of the networks; writes docs/results.md
+# make results  measure quality, and tabulate the study; writes docs/results.md
+# make study  train variants of the network alike over folds and seeds, and compare them
 # make bench  time engines and nodes side by side; the result lies in bench_output/
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,12 +11,14 @@ RATE ?= 5
 MINUTES ?= 10
 DATA ?= ../shared/data
 JOBS ?= auto
+STUDY ?= runs/study
+STUDY_JOBS ?= 1
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q -rs
 # Processes that share the cores must not wait for one another's threads in busy loops.
 PARALLEL := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 
-.PHONY: demo test test-quick soak bench results docs clean
+.PHONY: demo test test-quick soak bench study results docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
@@ -39,6 +42,10 @@ bench: $(VENV)/.test
 
 results: $(VENV)/.test
 	OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.results --data $(DATA)
+
+study: $(VENV)/.test
+	$(PARALLEL) $(MAKE) -f train/study.mk -j $(STUDY_JOBS) PYTHON=$(BIN)/python STUDY=$(STUDY)
+	$(BIN)/python -m benchmarks.results.study $(STUDY)
 
 docs: $(VENV)/.demo
 	$(BIN)/uaafusion parameters > docs/parameters.md

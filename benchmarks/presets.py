@@ -64,8 +64,9 @@ def fusion_alone(network: nn.Module,
     """Return the unfolding network with its weights and attention given."""
     thermal, luma, _ = images
     weights = network.fusion.cells(torch.full_like(luma, 0.5))
-    attention = torch.zeros_like(weights)
-    return lambda: network.fusion(thermal, luma, weights, lambda stage, iterates: attention)
+    attention = torch.zeros_like(weights) if network.spec.attribution == 'exact' else None
+    return lambda: network.fusion(
+        thermal, luma, weights, attention if attention is None else lambda *args: attention)
 
 
 def exactly(spec: Preset, network: nn.Module,
@@ -95,7 +96,7 @@ def column(name: str, height: int, width: int, threads: int) -> list[str]:
     rgb, thermal = (torch.randint(256, shape, dtype=torch.uint8)
                     for shape in ((height, width, 3), (height, width)))
     fusion = fusion_alone(network, images)
-    head = getattr(network, 'attribution', None)
+    head = getattr(network, 'mask_head', None)
     counts = [parameters(network.fusion), parameters(network.segmenter),
               parameters(head) if head else 0, parameters(network)]
     with torch.no_grad():
@@ -136,7 +137,7 @@ def figure(value: float | None) -> str:
 
 
 ROWS = (
-    'parameters: fusion', 'parameters: segmentation network', 'parameters: attribution head',
+    'parameters: fusion', 'parameters: segmentation network', 'parameters: head of the mask',
     'parameters in all', 'GMAC: fusion alone', 'GMAC: one pass of the segmentation network',
     'GMAC: deployed, fused image and mask',
     f'GMAC: fusion, exact attribution of {CLASSES} classes',

@@ -37,8 +37,8 @@ def run_evaluate(config: Config) -> None:
 
 
 def run_export(config: Config) -> None:
-    """Write the network as ONNX into models/."""
-    print(f'wrote {deploy(config, Path("models"))}')
+    """Write the network into models/: ONNX where it can be deployed, and weights."""
+    print('\n'.join(f'wrote {path}' for path in deploy(config, Path('models'))))
 
 
 VERBS = {'fit': run_fit, 'evaluate': run_evaluate, 'export': run_export}

@@ -1,4 +1,4 @@
-"""From a finished run to a shipped model: a file in models/ and, if deployed, its row there."""
+"""From a finished run to what ships: its files in models/, each pinned by a row there."""
 
 from __future__ import annotations
 
@@ -47,30 +47,33 @@ def finished(path: Path) -> tuple[UAAFusion, dict[str, Any]]:
     return network, meta
 
 
-def deploy(config: Config, folder: Path) -> Path:
+def deploy(config: Config, folder: Path) -> list[Path]:
     """
     Write the best checkpoint of a run of the phase 'joint' or 'exact' into `folder`.
 
-    The joint network becomes ONNX. What asks autograd for its attribution cannot: its weights are
-    kept for study, in half precision. Either is pinned in models.yaml there. Raises
-    CheckpointError where the run has no such checkpoint or is of another phase.
+    The joint network becomes ONNX, and beside it weights to fine-tune. What asks autograd for its
+    attribution has weights alone, for study. They are in half precision and keep the checkpoint's
+    metadata: preset, classes, palette, targets, samples, settings. All files are pinned in
+    models.yaml there. Raises CheckpointError where the run has no such checkpoint or is of
+    another phase.
     """
     best = Path(config.run) / 'best.safetensors'
     tensors, meta = checkpoint.load(best)
-    name = meta.get('preset')
-    if meta.get('part') == 'exact':
-        path = folder / f'uaafusion_{name}.safetensors'
-        checkpoint.save(path, {
-            key: x.half() if x.is_floating_point() else x for key, x in tensors.items()}, meta)
-        _pin('weights', name, path, hashlib.sha256(path.read_bytes()).hexdigest(), 'fp16',
-             dict(zip(meta['classes'], meta['palette'])))
-        return path
-    network, meta = finished(best)
-    palette = dict(zip(meta['classes'], meta['palette']))
-    path = folder / f'uaafusion_{name}.onnx'
-    digest = export(network, path, list(palette), list(palette.values()))
-    _pin('models', name, path, digest, 'fp32', palette)
-    return path
+    written = []
+    if meta.get('part') != 'exact':
+        network, meta = finished(best)
+        tensors = network.state_dict()
+        palette = dict(zip(meta['classes'], meta['palette']))
+        path = folder / f"uaafusion_{meta['preset']}.onnx"
+        digest = export(network, path, list(palette), list(palette.values()))
+        _pin('models', meta['preset'], path, digest, 'fp32', palette)
+        written.append(path)
+    path = folder / f"uaafusion_{meta['preset']}.safetensors"
+    checkpoint.save(path, {
+        key: x.half() if x.is_floating_point() else x for key, x in tensors.items()}, meta)
+    _pin('weights', meta['preset'], path, hashlib.sha256(path.read_bytes()).hexdigest(), 'fp16',
+         dict(zip(meta['classes'], meta['palette'])))
+    return [*written, path]
 
 
 def _pin(kind: str, name: str, path: Path, digest: str, precision: str,

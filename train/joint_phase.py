@@ -75,7 +75,15 @@ class JointPhase:
         spec = replace(preset(config.preset), classes=len(self.classes), weights=config.weights)
         self.module = UAAFusion(spec, self.targets)
         if config.init:
-            begin_with(self.module, 'network', config.init, config.preset)
+            targets = self.module.targets.clone()
+            meta = begin_with(self.module, 'network', config.init, config.preset)
+            known = meta.get('classes', self.classes)
+            if tuple(known) != self.classes:
+                raise ParameterError(
+                    f"'init': {config.init} knows the classes {', '.join(known)}, the "
+                    f"data {', '.join(self.classes)}; list the same ones in the same order, or "
+                    "begin without 'init'")
+            self.module.targets.copy_(targets)
         else:
             begin_with_imagenet(self.module.segmenter)
             begin_with(self.module.fusion, 'fusion', config.fusion, config.preset)
@@ -176,14 +184,15 @@ class JointPhase:
 
     @torch.no_grad()
     def judge(self, module: UAAFusion, sample: Sample) -> Judged:
-        """Return what `module` makes of a pair, by its label."""
-        batch = self.inputs(whole(sample, share=self.share))
+        """Return what `module` makes of a pair, by its label and both sources."""
+        pair = whole(sample, share=self.share)
+        batch = self.inputs(pair)
         result, guide, logits = module(batch.thermal, batch.luma, batch.chroma)
         mask, _ = decide(logits, batch.luma.shape[2:])
         mask = mask[0].to(torch.uint8).cpu().numpy()
         label = batch.label[0].cpu().numpy()
         images = [(image[0, 0] * 255).round().to(torch.uint8).cpu().numpy()
-                  for image in (batch.thermal, batch.luma, result.fused)]
+                  for image in (pair.thermal, pair.luma, result.fused)]
         told = np.where(np.isin(mask, sample.hidden), 0, mask).astype(np.uint8)
         return Judged(images[2], mask, confusion(told, label, len(self.classes)),
                       instances(*images, label, self.targets),

@@ -80,16 +80,17 @@ def split(data: Data, memory: int = MEMORY) -> tuple[
     """
     Return the pairs to train on, those to validate on, and how often each of the former is drawn.
 
-    The draws of a source's pairs sum to its share. Raises DatasetError as `read` does, and where
-    a fold leaves nothing.
+    The draws of a source's pairs sum to its share. A source may have no pair in a fold. Raises
+    DatasetError as `read` does, and where no source has any.
     """
     val = [of_fold(source, data.fold, find(source), True) for source in data.val]
     watched = [pair.name for pairs in val for pair in pairs]
     train = [_apart(source, watched, of_fold(source, data.fold, find(source), False))
              for source in data.train]
-    for source, pairs in zip((*data.train, *data.val), (*train, *val)):
-        if not pairs:
-            raise DatasetError(f'{source.root}: fold {data.fold} leaves none of its pairs')
+    for sources, found in ((data.train, train), (data.val, val)):
+        if not any(found):
+            raise DatasetError(f'{", ".join(source.root for source in sources)}: fold {data.fold} '
+                               'leaves none of its pairs')
     draws = [source.share / len(pairs) for source, pairs in zip(data.train, train) for _ in pairs]
     return _held(train, memory), _held(val, memory), draws
 
@@ -130,7 +131,7 @@ def _apart(source: Source, watched: Sequence[str],
 
 
 def _held(found: Sequence[Sequence[PairFiles]], memory: int) -> Sequence[Sample]:
-    size = sum(len(pairs) * size_of(load(pairs[0])) for pairs in found)
+    size = sum(len(pairs) * size_of(load(pairs[0])) for pairs in found if pairs)
     every = [pair for pairs in found for pair in pairs]
     return [load(pair) for pair in every] if size <= memory else LazySamples(every, memory)
 
