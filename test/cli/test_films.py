@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from uaafusion_ros.cli.main import main
-from uaafusion_ros.harness.pictures import STILLS
 from uaafusion_ros.engine import loading
 from uaafusion_ros.engine.contract import EngineOutput
 from uaafusion_ros.evaluation.bags import read_images
+from uaafusion_ros.harness.pictures import STILLS
 
 COUNT, RATE, SIZE = 4, 8, (64, 48)
 
