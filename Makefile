@@ -1,6 +1,6 @@
 # make demo   install and run the main job; the result lies in demo_output/
 # make test   install and run every test
-# make test-quick  those that need no ROS and little time
+# make test-quick  those that need no ROS, no network in PyTorch and little time
 # make soak   run the node for MINUTES while its cameras fail; the verdict lies in soak_output/
 # make results  measure quality, and tabulate the study; writes docs/results.md
 # make study  train variants of the network alike over folds and seeds, and compare them
@@ -32,7 +32,8 @@ test: $(VENV)/.test
 	exit $$code
 
 test-quick: $(VENV)/.test
-	$(PARALLEL) $(PYTEST) -m 'not ros and not slow' -n $(JOBS) --dist loadfile
+	$(PARALLEL) $(PYTEST) -m 'not ros and not slow' -n $(JOBS) --dist loadfile \
+		--ignore test/network --ignore test/train --ignore test/benchmarks
 
 soak: $(VENV)/.demo
 	$(BIN)/python benchmarks/soak.py --minutes $(MINUTES) --out soak_output

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from uaafusion_ros.cli.main import main
-from uaafusion_ros.harness.pictures import STILLS
 from uaafusion_ros.engine import loading
+from uaafusion_ros.engine.contract import EngineOutput
 from uaafusion_ros.evaluation.bags import read_images
+from uaafusion_ros.harness.pictures import STILLS
 
 COUNT, RATE, SIZE = 4, 8, (64, 48)
 
@@ -20,7 +21,7 @@ class Mirror:
     """Not a model: gives both inputs back."""
 
     def infer(self, rgb, thermal):
-        return backend.EngineOutput(rgb, thermal, thermal)
+        return EngineOutput(rgb, thermal, thermal)
 
     def close(self):
         pass

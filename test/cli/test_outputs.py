@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from uaafusion_ros.cli.main import main
-from uaafusion_ros.harness.pictures import STILLS
 from uaafusion_ros.engine import loading
 from uaafusion_ros.engine import models
+from uaafusion_ros.engine.contract import EngineOutput
 from uaafusion_ros.evaluation.bag_source import BagSource
+from uaafusion_ros.harness.pictures import STILLS
 
 
 @pytest.fixture
@@ -176,7 +177,7 @@ def test_a_full_disk_leaves_no_half_picture(folder, capsys, monkeypatch):
 
     class Mirror:
         def infer(self, rgb, thermal):
-            return backend.EngineOutput(rgb, thermal, thermal)
+            return EngineOutput(rgb, thermal, thermal)
 
         def close(self):
             pass

@@ -41,7 +41,8 @@ def measured(frames: int = 60, status: str = 'complete', verdict: str = 'fail') 
             check('flicker', 'p95', 0.09, maximum=0.1, passed=True),
             check('Qabf', 'mean', 0.44, minimum=0.4 if passed else 0.5, passed=passed),
             check('mIoU', 'mean', 0.6 if passed else None, minimum=0.5, passed=passed)],
-        'counts': {'thermal': {'received': frames + 3, 'no_partner': 2}, 'pairs': frames},
+        'counts': {'thermal': {'received': frames + 3, 'no_partner': 2}, 'pairs': frames,
+                   'fused': frames, 'shown': 0},
         'modes': {'fused': 0.8, 'thermal_only': 0.2},
         'summary': {name: summary(rows, name) for name in MEASURES},
         'segmentation': {'miou': 0.52, 'macc': 0.61, 'classes': [

@@ -1,6 +1,7 @@
 """JPEG and PNG as cameras send them, and as networks and attackers break them."""
 
 import struct
+import sys
 import tracemalloc
 import zlib
 
@@ -167,3 +168,10 @@ def test_jpeg_output_reads_back_in_its_colours():
     array, encoding = taken(data.tobytes(), 'rgb8; jpeg compressed bgr8')
     assert encoding == 'bgr8' and abs(int(array[20, 30, 2]) - 200) < 5 and array[20, 30, 0] < 10
     assert len(compressed.encode_jpeg(SMOOTH, 20)) < len(compressed.encode_jpeg(SMOOTH, 95))
+
+
+def test_without_the_jpeg_library_png_is_read_and_a_jpeg_names_the_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'simplejpeg', None)
+    assert (taken(pack(SMOOTH, '.png'))[0] == SMOOTH).all()
+    with pytest.raises(EncodingError, match='pip install simplejpeg'):
+        taken(JPEGS['baseline'])

@@ -12,6 +12,7 @@ rclpy = pytest.importorskip('rclpy')
 from rclpy.context import Context  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 
+from uaafusion_ros.harness.domains import own_domain  # noqa: E402
 from uaafusion_ros.nodes import latched  # noqa: E402
 from uaafusion_ros.nodes.fusion_node import FusionNode  # noqa: E402
 
@@ -35,20 +36,21 @@ def live():
     """Return what active nodes of both transports publish, hear, serve and ask together."""
     found = {kind: set() for kind in KINDS}
     for transport in ('raw', 'compressed'):
-        context = Context()
-        rclpy.init(context=context)
-        node = FusionNode(context=context, parameter_overrides=[
-            Parameter('use_sim_time', value=True),
-            Parameter('engine.backend', value='onnxruntime'),
-            *(Parameter(f'input.{camera}_transport', value=transport)
-              for camera in ('rgb', 'thermal'))])
-        node.start()
-        for kind in KINDS:
-            found[kind] |= {name for name, _ in getattr(
-                node, f'get_{kind}_names_and_types_by_node')('fusion_node', '/')}
-        assert node.close(5.0)
-        node.destroy_node()
-        context.try_shutdown()
+        with own_domain() as domain:  # so that the first is not in the second one's graph
+            context = Context()
+            rclpy.init(context=context, domain_id=domain)
+            node = FusionNode(context=context, parameter_overrides=[
+                Parameter('use_sim_time', value=True),
+                Parameter('engine.backend', value='onnxruntime'),
+                *(Parameter(f'input.{camera}_transport', value=transport)
+                  for camera in ('rgb', 'thermal'))])
+            node.start()
+            for kind in KINDS:
+                found[kind] |= {name for name, _ in getattr(
+                    node, f'get_{kind}_names_and_types_by_node')('fusion_node', '/')}
+            assert node.close(5.0)
+            node.destroy_node()
+            context.try_shutdown()
     return found
 
 

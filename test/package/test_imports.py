@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 ROS = {'rclpy', 'sensor_msgs', 'message_filters', 'cv_bridge'}
 RUNTIMES = {'onnxruntime', 'openvino', 'tensorrt', 'tensorrt_rtx'}
 OURS = {f'uaafusion_ros.{room}' for room in (
-    'imaging', 'stream', 'engine', 'network', 'evaluation', 'nodes', 'cli', 'demo', 'harness', 'pipeline')}
+    'imaging', 'stream', 'engine', 'network', 'evaluation', 'nodes', 'cli', 'demo', 'harness',
+    'pipeline')}
 
 # Part: what must not be loaded after it was imported.
 FORBIDDEN = {

@@ -226,7 +226,7 @@ def test_a_renamed_node_starts_with_a_file_like_the_shipped_one(tmp_path):
     assert 'slop_ms: 16.0' in text
     file.write_text(text.replace('slop_ms: 16.0', 'slop_ms: 7.0'))
     context = Context()
-    rclpy.init(context=context, domain_id=free_domain())
+    rclpy.init(context=context)
     node = fusion_node.FusionNode(context=context, cli_args=[
         '--ros-args', '-r', '__node:=other', '-r', '__ns:=/rear', '--params-file', str(file)])
     assert node.get_fully_qualified_name() == '/rear/other'

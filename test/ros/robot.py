@@ -158,11 +158,20 @@ class Listener:
             time.sleep(1.0)
         return client
 
-    def ask(self, kind: Any, service: str, request: Any) -> Any:
-        """Call a service and return its answer."""
-        future = self.client(kind, service).call_async(request)
-        assert until(future.done, START_S), f'{service} does not answer'
-        return future.result()
+    def ask(self, kind: Any, service: str, request: Any, again_s: float = START_S) -> Any:
+        """
+        Call a service and return its answer.
+
+        A request that changes nothing may be made again each `again_s` seconds: on a busy machine
+        the first answer can be lost in DDS, as the node has not found the client yet.
+        """
+        client = self.client(kind, service)
+        ends = time.monotonic() + START_S
+        while time.monotonic() < ends:
+            future = client.call_async(request)
+            if until(future.done, again_s):
+                return future.result()
+        raise AssertionError(f'{service} does not answer')
 
     def change(self, transition: int, node: str = '/fusion_node') -> bool:
         """Ask for a lifecycle transition; return whether it succeeded."""
@@ -171,7 +180,8 @@ class Listener:
 
     def state(self, node: str = '/fusion_node') -> str:
         """Return the label of the lifecycle state."""
-        return self.ask(GetState, f'{node}/get_state', GetState.Request()).current_state.label
+        return self.ask(
+            GetState, f'{node}/get_state', GetState.Request(), again_s=5.0).current_state.label
 
     def set(self, node: str = '/fusion_node', **values: Any) -> Any:
         """Set parameters, all or nothing; `__` stands for the dot in their names."""

@@ -16,7 +16,6 @@ import zlib
 
 import cv2
 import numpy as np
-import simplejpeg
 
 from uaafusion_ros.errors import EncodingError
 from uaafusion_ros.imaging import orientation
@@ -199,6 +198,11 @@ def _orientation(raw: memoryview) -> int:
 
 def _strict_jpeg(raw: memoryview) -> np.ndarray | None:
     """Return the pixels, refusing damage that OpenCV shows as gray; None where it must decode."""
+    try:
+        import simplejpeg  # here, because raw cameras do without it and it comes by pip alone
+    except ImportError as error:
+        raise EncodingError('a jpeg image cannot be decoded without the Python package simplejpeg '
+                            f'({error}): pip install simplejpeg') from error
     try:
         space = simplejpeg.decode_jpeg_header(raw)[2]
         if space not in ('Gray', 'YCbCr', 'RGB'):
