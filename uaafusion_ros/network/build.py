@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from uaafusion_ros.errors import ParameterError
 from uaafusion_ros.network.backbone import imagenet_state
 from uaafusion_ros.network.layers import activation
 from uaafusion_ros.network.layers import conv3x3
