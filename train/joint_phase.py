@@ -101,7 +101,7 @@ class JointPhase:
         """Return parameters with a factor on the learning rate; a trained part moves less."""
         return [(list(self.module.segmenter.parameters()), 1.0),
                 (list(self.module.mask_head.parameters()), 1.0),
-                (list(self.module.fusion.parameters()), 0.25)]
+                (list(self.module.fusion.parameters()), 0.5)]
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
         """Return the joint loss of a batch and its parts."""
@@ -125,17 +125,13 @@ class JointPhase:
         return total, {name: value.item() for name, value in parts.items()}
 
     def _fuse(self, batch: Batch, guide: Guidance) -> Prediction:
-        """Fuse; targets are where the labels say so, and where they say nothing as found."""
-        known = (batch.label != IGNORE).unsqueeze(1)
-        true = torch.isin(batch.label, batch.label.new_tensor(self.targets)).unsqueeze(1)
-        size = guide.targets.shape[2:]
-        share = F.interpolate(known.float(), size=size, mode='area')
-        true = F.interpolate((true & known).float(), size=size, mode='area')
-        targets = torch.where(share > 0.5, true, guide.targets.detach())
-        if self.config.weights == 'even':
-            targets = guide.targets
-        # As in the paper, the image follows the attributions, not the other way round.
-        fixed = replace(guide, w_thermal=guide.w_thermal.detach(), targets=targets)
+        """
+        Fuse under the guidance as it stands.
+
+        As in the paper, the image follows the attributions, not the other way round. Targets are
+        those found, not those labelled: labels would reach the mask through the image.
+        """
+        fixed = replace(guide, w_thermal=guide.w_thermal.detach(), targets=guide.targets.detach())
         return self.module.fuse(batch.thermal, batch.luma, fixed)
 
     def _weights(self, guide: Guidance, batch: Batch) -> Tensor:

@@ -41,10 +41,23 @@ def rebased(thermal: Tensor, luma: Tensor, targets: Tensor,
     strong = (strength * torch.cat((w_thermal, 1 - w_thermal), dim=1)) ** DECISION
     share = (strong + 1e-12) / (strong.sum(1, keepdim=True) + 2e-12)
     level = background.amax(1, keepdim=True) + (share * contrast).sum(1, keepdim=True)
-    shift = F.interpolate(
-        targets * (level - levels), scale_factor=CELL, mode='bilinear', align_corners=False)
-    by_thermal, by_luma = shift.chunk(2, dim=1)
+    by_thermal, by_luma = enlarged(targets * (level - levels)).chunk(2, dim=1)
     return thermal + by_thermal, luma + by_luma
+
+
+def enlarged(x: Tensor) -> Tensor:
+    """
+    Return x (B, C, h, w) CELL times as large, interpolated linearly as `F.interpolate` does.
+
+    A convolution of 3 x 3 cells and a shuffle: runtimes take a tenth of the time for these.
+    """
+    at = torch.arange(CELL, device=x.device, dtype=x.dtype).add(0.5).div(CELL).sub(0.5)
+    to_cell = (1 - (at[:, None] - torch.arange(-1, 2, device=x.device)).abs()).clamp_min(0)
+    kernel = torch.einsum('ya,xb->yxab', to_cell, to_cell).reshape(CELL ** 2, 1, 3, 3)
+    x = F.pad(x, (1, 1, 1, 1), mode='replicate')
+    channels = x.shape[1]
+    return F.pixel_shuffle(
+        F.conv2d(x, kernel.repeat(channels, 1, 1, 1), groups=channels), CELL)
 
 
 def filled(values: Tensor, weight: Tensor, levels: int, size: int, rest: float = 0.05) -> Tensor:

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from torch import Tensor
 import torch.nn.functional as F
 
+CERTAIN = 1 / 3  # probability of a target from which on its contrast is kept in full
+
 
 @dataclass(frozen=True)
 class Guidance:
@@ -28,7 +30,8 @@ class Guidance:
     What the looks at both sources say about each place; all (B, 1, h, w) of the looks' grid.
 
     thermal, luma: information in nats, 0 upwards. w_thermal: w1 in (0, 1), w2 = 1 - w1.
-    targets: probability in [0, 1] that a target class (car, person ...) is there.
+    targets: how surely a target (car, person ...) is there, in [0, 1]; a lifted false alarm costs
+    little, a lost pedestrian much, so it is 1 from a probability of CERTAIN on.
     """
 
     thermal: Tensor
@@ -69,7 +72,7 @@ def guidance(by_thermal: Tensor, by_luma: Tensor, log_black: Tensor, target_clas
     share = thermal_share(*attributed, floor)
     found = pooled(by_thermal, by_luma, share).softmax(dim=1)
     targets = (found * target_classes.view(1, -1, 1, 1)).sum(1, keepdim=True)
-    return Guidance(*attributed, share, targets)
+    return Guidance(*attributed, share, (targets / CERTAIN).clamp_max(1))
 
 
 def pooled(by_thermal: Tensor, by_luma: Tensor, w_thermal: Tensor) -> Tensor:
