@@ -81,7 +81,7 @@ setup(
     },
     entry_points={
         'console_scripts': [
-            f'fusion_node = {NAME}.nodes.fusion_node:main',
+            f'fusion_node = {NAME}.nodes.main:main',
             f'uaafusion = {NAME}.cli.main:main',
         ],
     },

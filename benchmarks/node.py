@@ -34,7 +34,7 @@ def _plain(engine: str) -> NodeKind:
     return NodeKind((str(ROOT / 'benchmarks/plain_node.py'), engine), reports=False)
 
 
-SHIPPED = NodeKind(('-m', 'uaafusion_ros.nodes.fusion_node'))
+SHIPPED = NodeKind(('-m', 'uaafusion_ros.nodes.main'))
 OURS, USUAL = 'shipped', 'plain, torch eager'
 OURS_NULL, USUAL_NULL = 'shipped, constant engine', 'plain, constant engine'
 USUAL_LOGITS = 'plain, constant logits'

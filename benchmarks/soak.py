@@ -105,7 +105,7 @@ class Soak:
         self._options, self._environment = options, environment
         self._running, self._start = True, time.monotonic()
         self.node = Process(
-            ['-m', 'uaafusion_ros.nodes.fusion_node', '--ros-args', '-p',
+            ['-m', 'uaafusion_ros.nodes.main', '--ros-args', '-p',
              f'engine.warmup_size:={list(options.size)}', '-p', 'diagnostics.period_s:=1.0'],
             environment, options.out / 'node.txt')
         self._cameras = {camera: self._camera(camera) for camera in CAMERAS}

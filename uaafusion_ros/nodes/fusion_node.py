@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any
 
@@ -17,7 +16,6 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo
 
 from uaafusion_ros.errors import UaafusionError
-from uaafusion_ros.nodes import process
 from uaafusion_ros.nodes.counters import Counters
 from uaafusion_ros.nodes.counters import Latencies
 from uaafusion_ros.nodes.frame_dispatcher import FrameDispatcher
@@ -275,12 +273,3 @@ class FusionNode(LifecycleNode):
             pipeline=None if self._fuser is None else self._fuser.pipeline,
             outputs=self._outputs, inputs=self._inputs,
             router=None if self._dispatcher is None else self._dispatcher.router), self.settings)
-
-
-def main(args: list[str] | None = None) -> int:
-    """Run the node until SIGINT or SIGTERM; return the exit code, 2 for wrong arguments."""
-    return process.run(FusionNode, args)
-
-
-if __name__ == '__main__':
-    sys.exit(main())
