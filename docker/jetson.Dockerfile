@@ -7,7 +7,9 @@ FROM nvcr.io/nvidia/l4t-jetpack:r36.4.0
 SHELL ["/bin/bash", "-c"]
 ENV DEBIAN_FRONTEND=noninteractive LANG=C.UTF-8 ROS_DISTRO=humble
 
-RUN apt-get update \
+# NVIDIA's OpenCV and that of Ubuntu, which ROS needs, hold the same files.
+RUN apt-get purge -y '*opencv*' \
+    && apt-get update \
     && apt-get install -y --no-install-recommends curl gnupg \
     && curl -sSL https://raw.githubusercontent.com/ros/rosdistro/master/ros.key \
         -o /usr/share/keyrings/ros-archive-keyring.gpg \
