@@ -38,11 +38,14 @@ def image(number, camera):
 
 def film(path, images, rate=RATE):
     """Write a lossless film."""
+    settings = [cv2.VIDEOWRITER_PROP_IS_COLOR, int(images[0].ndim == 3)]
     deep = images[0].dtype == np.uint16
+    if deep:
+        settings += [cv2.VIDEOWRITER_PROP_DEPTH, cv2.CV_16U]
     writer = cv2.VideoWriter(
-        str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*'FFV1'), rate, SIZE, [
-            cv2.VIDEOWRITER_PROP_DEPTH, cv2.CV_16U if deep else cv2.CV_8U,
-            cv2.VIDEOWRITER_PROP_IS_COLOR, int(images[0].ndim == 3)])
+        str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*'FFV1'), rate, SIZE, settings)
+    if deep and not writer.isOpened():
+        pytest.skip(f'OpenCV {cv2.__version__} writes no film of 16 bits')
     assert writer.isOpened()
     for one in images:
         writer.write(one)

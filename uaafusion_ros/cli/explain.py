@@ -25,6 +25,7 @@ from uaafusion_ros.cli.outputs import write_image
 from uaafusion_ros.errors import DatasetError
 from uaafusion_ros.errors import DependencyError
 from uaafusion_ros.errors import ModelFileError
+from uaafusion_ros.packages import pip_install
 
 if TYPE_CHECKING:
     from uaafusion_ros.engine.contract import ModelSpec
@@ -91,7 +92,7 @@ def _network(options: Namespace) -> tuple[Callable[..., Explanation], ModelSpec]
         from uaafusion_ros.engine import torch_backend
     except ImportError as error:
         raise DependencyError(f'{path.name} needs PyTorch ({error}): '
-                              "pip install 'uaafusion_ros[train]'") from error
+                              f'{pip_install("torch", "safetensors")}') from error
     network, spec = torch_backend.read(path, pinned)
     return partial(torch_backend.explain, network), spec
 

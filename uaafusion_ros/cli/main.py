@@ -18,6 +18,7 @@ from uaafusion_ros.cli import make_bag
 from uaafusion_ros.cli import parameters
 from uaafusion_ros.cli import replay
 from uaafusion_ros.errors import UaafusionError
+from uaafusion_ros.packages import describe_missing
 
 VERBS = {'fuse': fuse, 'explain': explain, 'demo': demo, 'replay': replay, 'fleet': fleet,
          'compare': compare, 'make-bag': make_bag, 'build-engine': build_engine,
@@ -47,6 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return VERBS[options.verb].run(options)
     except (UaafusionError, OSError) as error:
         print(f'uaafusion {options.verb}: {error}', file=sys.stderr)
+        return 2
+    except ImportError as error:
+        said = describe_missing(error)
+        if not said:
+            raise
+        print(f'uaafusion {options.verb}: {said}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f'uaafusion {options.verb}: interrupted', file=sys.stderr)

@@ -10,6 +10,7 @@ from uaafusion_ros.engine.contract import EngineOutput
 from uaafusion_ros.errors import DependencyError
 from uaafusion_ros.errors import EngineError
 from uaafusion_ros.errors import ModelFileError
+from uaafusion_ros.packages import pip_install
 
 NAMES = ('information_thermal', 'information_rgb', 'w_thermal', 'targets')
 
@@ -47,7 +48,7 @@ def explain(model: bytes, rgb: np.ndarray, thermal: np.ndarray) -> Explanation:
         import onnx
     except ImportError as error:
         raise DependencyError(f'explaining needs the Python package onnx ({error}): '
-                              'pip install onnx') from error
+                              f'{pip_install("onnx")}') from error
     import onnxruntime
 
     graph = onnx.load_model_from_string(model)

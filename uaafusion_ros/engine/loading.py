@@ -20,6 +20,7 @@ from uaafusion_ros.engine.tensorrt.api import INSTALL
 from uaafusion_ros.errors import EngineError
 from uaafusion_ros.errors import ModelFileError
 from uaafusion_ros.errors import UaafusionError
+from uaafusion_ros.packages import pip_install
 
 if TYPE_CHECKING:
     from uaafusion_ros.engine.contract import Backend
@@ -96,9 +97,9 @@ def _torch(asked: Request) -> Backend:
 # Best first.
 TABLE = (
     Runtime('tensorrt', '', INSTALL, 'gpu', _tensorrt),
-    Runtime('openvino', 'openvino', 'pip install openvino', 'processor', _openvino),
-    Runtime('onnxruntime', 'onnxruntime', 'pip install onnxruntime', 'processor', _onnxruntime),
-    Runtime('torch', 'torch', "pip install 'uaafusion_ros[train]'", 'development', _torch),
+    Runtime('openvino', 'openvino', pip_install('openvino'), 'processor', _openvino),
+    Runtime('onnxruntime', 'onnxruntime', pip_install('onnxruntime'), 'processor', _onnxruntime),
+    Runtime('torch', 'torch', pip_install('torch', 'safetensors'), 'development', _torch),
 )
 NAMES = ('auto', *(row.name for row in TABLE))
 PROCESSOR = tuple(row for row in TABLE if row.runs_on == 'processor')

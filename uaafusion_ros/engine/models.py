@@ -17,6 +17,7 @@ from uaafusion_ros.engine.contract import ModelSpec
 from uaafusion_ros.engine.contract import OUTPUTS
 from uaafusion_ros.errors import EngineError
 from uaafusion_ros.errors import ModelFileError
+from uaafusion_ros.packages import pip_install
 
 SCHEMA = 1
 
@@ -113,7 +114,7 @@ def _metadata(path: Path, data: bytes) -> dict[str, str]:
         import onnxruntime
     except ImportError as error:
         raise EngineError(f'the Python package onnxruntime is needed to read models ({error}): '
-                          'pip install onnxruntime') from error
+                          f'{pip_install("onnxruntime")}') from error
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4

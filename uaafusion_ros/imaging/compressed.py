@@ -21,6 +21,7 @@ from uaafusion_ros.errors import EncodingError
 from uaafusion_ros.imaging import orientation
 from uaafusion_ros.imaging.encodings import ENCODINGS
 from uaafusion_ros.imaging.encodings import MAX_PIXELS
+from uaafusion_ros.packages import pip_install
 
 CONTAINERS = ('jpeg', 'png')
 
@@ -202,7 +203,7 @@ def _strict_jpeg(raw: memoryview) -> np.ndarray | None:
         import simplejpeg  # here, because raw cameras do without it and it comes by pip alone
     except ImportError as error:
         raise EncodingError('a jpeg image cannot be decoded without the Python package simplejpeg '
-                            f'({error}): pip install simplejpeg') from error
+                            f'({error}): {pip_install("simplejpeg")}') from error
     try:
         space = simplejpeg.decode_jpeg_header(raw)[2]
         if space not in ('Gray', 'YCbCr', 'RGB'):

@@ -32,6 +32,7 @@ from uaafusion_ros.evaluation.replay import thresholds
 from uaafusion_ros.evaluation.replay.run import replay as replay_bag
 from uaafusion_ros.evaluation.replay.run import ReplayOptions
 from uaafusion_ros.evaluation.replay.settings import sha256_of
+from uaafusion_ros.packages import pip_install
 
 Replay = Callable[[Path, Path, ReplayOptions], Mapping[str, Any]]
 
@@ -183,8 +184,7 @@ def _import_ray(address: str | None):
         import ray
     except ImportError as error:
         raise DependencyError(
-            f"a fleet needs the Python package ray ({error}): pip install 'uaafusion_ros[fleet]'"
-        ) from error
+            f'a fleet needs the Python package ray ({error}): {pip_install("ray")}') from error
     return ray
 
 
