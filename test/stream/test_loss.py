@@ -77,3 +77,14 @@ def test_the_loss_ends_with_the_fault_and_starts_anew_after_a_jump():
         watch.on_stamp(stamp, stamp % (100 * S) + stamp // (100 * S) * S)
     assert watch.share(2 * S) == 0.0
     assert watch.share(9 * S) is None
+
+
+def test_a_trickle_is_undecided_and_a_regular_stream_is_not():
+    """One image in three seconds, as by a transport that loses nearly all."""
+    for period, few in ((3 * S, True), (S // 15, False)):
+        watch = LossWatch()
+        assert not watch.undecided(S)
+        for stamp in range(S, 10 * S, period):
+            watch.on_stamp(stamp, stamp)
+            watch.update(stamp)
+        assert watch.undecided(10 * S) == few

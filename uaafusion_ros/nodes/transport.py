@@ -97,6 +97,19 @@ def without_profile(sender: Sender, image_bytes: int) -> str:
     return ''
 
 
+def missing_profile(
+    senders: Sequence[Sender], image_bytes: int, free_bytes: int | None
+) -> str:
+    """Say which publisher runs without the DDS profile and what to do, '' if none shows that."""
+    for sender in senders:
+        evidence = without_profile(sender, image_bytes)
+        if evidence and sender.segment_bytes == 0 and (free_bytes or 0) < FREE_BYTES:
+            return f'{evidence}: /dev/shm has no room; {more_shared_memory(free_bytes)}'
+        if evidence:
+            return f'{evidence}: it runs without the DDS profile; {PROFILE}'
+    return ''
+
+
 def cause_of_loss(
     senders: Sequence[Sender], image_bytes: int, *, rmw: str, depth: int, reliable: bool,
     free_bytes: int | None
@@ -107,13 +120,9 @@ def cause_of_loss(
     senders: the publishers of the topic. rmw: name of the RMW implementation. depth, reliable: of
     the subscriber. free_bytes: of /dev/shm, None where there is none.
     """
-    short_of_memory = free_bytes is None or free_bytes < FREE_BYTES
-    for sender in senders:
-        evidence = without_profile(sender, image_bytes)
-        if evidence and sender.segment_bytes == 0 and short_of_memory:
-            return f'{evidence}: /dev/shm has no room; {more_shared_memory(free_bytes)}'
-        if evidence:
-            return f'{evidence}: it runs without the DDS profile; {PROFILE}'
+    missing = missing_profile(senders, image_bytes, free_bytes)
+    if missing:
+        return missing
     if depth < 2:
         return f'qos.input_depth is {depth}: raise it to 5'
     if 'fastrtps' not in rmw:
@@ -125,8 +134,8 @@ def cause_of_loss(
                 'machines, let containers share /dev/shm (ipc=host)')
     if senders and all(sender.reliable for sender in senders) and not reliable:
         return 'the camera could send lost images again: set qos.input_reliability to reliable'
-    return ('the transport has room, so the camera or its driver may leave them out: look at its '
-            'log, cable and exposure time')
+    return ('the transport has room: the camera or its driver leaves them out (look at its log, '
+            'cable and exposure time), or this computer is too busy')
 
 
 def more_shared_memory(free_bytes: int | None) -> str:

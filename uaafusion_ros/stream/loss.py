@@ -33,11 +33,14 @@ class LossWatch:
         self._intervals: deque[tuple[int, int]] = deque()
         self._last: int | None = None
         self._since_ns: int | None = None
+        self._decided_ns: int | None = None
         self.lost = 0.0
 
     def on_stamp(self, stamp_ns: int, now_ns: int) -> None:
         """Take note of an image that has arrived."""
         last, self._last = self._last, stamp_ns
+        if self._decided_ns is None:
+            self._decided_ns = now_ns
         if last is None or stamp_ns == last:
             return
         if 0 < stamp_ns - last <= _PAUSE_NS:
@@ -48,6 +51,8 @@ class LossWatch:
     def update(self, now_ns: int) -> float:
         """Return `lost` as it is now; to be called several times a second."""
         share = self.share(now_ns)
+        if share is not None:
+            self._decided_ns = now_ns
         if share is None and self._intervals:
             return self.lost  # few images, by chance off the beat, are no sign that all come
         if share is None or share <= _LOST:
@@ -57,6 +62,10 @@ class LossWatch:
         elif now_ns - self._since_ns >= _LASTING_NS:
             self.lost = share
         return self.lost
+
+    def undecided(self, now_ns: int) -> bool:
+        """Whether images have come, but for 3 s too few or too irregular ones to tell."""
+        return self._decided_ns is not None and now_ns - self._decided_ns >= _LASTING_NS
 
     def share(self, now_ns: int) -> float | None:
         """Return the share of images lost in the last 2.5 s, None where the stamps do not tell."""
