@@ -38,6 +38,7 @@ setup(
         'pillow',                  # orientation tags, palettes, TIFF directories, WebP, BMP
         'pyyaml',                  # models.yaml, parameters
         'simplejpeg',              # JPEG that refuses damage, which OpenCV shows as gray
+        'tabulate',                # the table of `uaafusion doctor`, those of the benchmarks
         'tqdm',                    # progress bars
     ],
     extras_require={
@@ -68,7 +69,6 @@ setup(
         'test': [
             'pytest', 'hypothesis',
             'pytest-xdist',        # tests without ROS on all cores
-            'tabulate',            # tables of the benchmarks
             'colcon-common-extensions',
             'setuptools<80',       # colcon cannot build with the releases after it
             'tifffile',            # TIFF of every kind, written to be read

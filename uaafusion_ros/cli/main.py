@@ -11,6 +11,7 @@ from uaafusion_ros.cli import build_engine
 from uaafusion_ros.cli import calibrate
 from uaafusion_ros.cli import compare
 from uaafusion_ros.cli import demo
+from uaafusion_ros.cli import doctor
 from uaafusion_ros.cli import explain
 from uaafusion_ros.cli import fleet
 from uaafusion_ros.cli import fuse
@@ -22,7 +23,7 @@ from uaafusion_ros.packages import describe_missing
 
 VERBS = {'fuse': fuse, 'explain': explain, 'demo': demo, 'replay': replay, 'fleet': fleet,
          'compare': compare, 'make-bag': make_bag, 'build-engine': build_engine,
-         'calibrate': calibrate, 'parameters': parameters}
+         'calibrate': calibrate, 'doctor': doctor, 'parameters': parameters}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -56,6 +56,12 @@ def shipped_weights(preset: str) -> tuple[Path, str]:
     return _of_row(weights[preset])
 
 
+def shipped_files() -> list[tuple[Path, str]]:
+    """Return path and pinned sha256 of every file that models/models.yaml lists."""
+    listing = _listing()
+    return [_of_row(row) for kind in ('models', 'weights') for row in listing[kind].values()]
+
+
 def _listing() -> dict[str, Any]:
     try:
         return yaml.safe_load(share.path('models', 'models.yaml').read_text())

@@ -113,6 +113,10 @@ class Reports:
                 causes = [f'{camera}: {parts.inputs.cause_of_silence(camera)}'
                           for camera in silent]
                 warnings.append(f'no image from {" and ".join(silent)} ({"; ".join(causes)})')
+            for camera in CAMERAS:
+                lost, warning = parts.inputs.lost(camera)
+                shown[f'lost.{camera}'] = f'{lost:.3f}'
+                warnings += [warning] if warning else []
             self._watch_info(parts, settings)
         for camera in CAMERAS:
             for reason in _REFUSALS:
