@@ -150,7 +150,7 @@ class PerSize(Generic[Graph]):
     """
     Keeps a graph for each (height, width) that is met often, compiled on first use.
 
-    A graph of fixed size runs a fifth faster than one with free dimensions, as the runtime can
+    A graph of fixed size runs up to twice as fast as one with free dimensions, as the runtime can
     fold all shape arithmetic, but costs as much as running ten images. So, where a runtime has
     `compile_free` for a graph of any size, that one runs every size but the first until it was
     met MET times: a camera keeps the graph of its size, a folder of mixed sizes compiles two.
