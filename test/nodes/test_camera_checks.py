@@ -88,7 +88,8 @@ def test_exchanged_cameras_are_refused_until_mended_or_forced(camera, wrong, rig
 
 def test_few_of_many_images_are_looked_at(checks, clock, monkeypatch):
     looked, examine = [], thermal_checks.examine
-    monkeypatch.setattr(thermal_checks, 'examine', lambda array: looked.append(1) or examine(array))
+    monkeypatch.setattr(
+        thermal_checks, 'examine', lambda array: looked.append(1) or examine(array))
     for _ in range(36_000):  # ten minutes
         checks.check('thermal', frame(COUNTS), False)
         clock.now += 1 / 60

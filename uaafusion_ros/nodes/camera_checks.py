@@ -15,9 +15,9 @@ from uaafusion_ros.pipeline import pixels
 _FIRST_S, _LAST_S = 1.0, 60.0
 _CONTRADICTS = {'thermal': 'rgb', 'rgb': 'thermal'}
 _REFUSALS = {
-    'thermal': 'the thermal images are coloured, and false colours hide the temperatures: let the '
-               'camera send mono16 or mono8, remap the topics if the cameras are exchanged, or set '
-               'input.force_roles to take brightness for heat',
+    'thermal': 'the thermal images are coloured, and false colours hide the temperatures: let '
+               'the camera send mono16 or mono8, remap the topics if the cameras are exchanged, '
+               'or set input.force_roles to take brightness for heat',
     'rgb': 'the RGB images have one channel of 16 bits or float, as thermal cameras have: remap '
            'the topics if the cameras are exchanged, or set input.force_roles',
 }
