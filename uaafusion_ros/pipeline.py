@@ -160,14 +160,15 @@ def make_pipeline(backend: Backend, settings: Settings, *,
 
 
 def _rgb(frame: Frame) -> np.ndarray:
-    return encodings.to_rgb8(*_pixels(frame))
+    return encodings.to_rgb8(*pixels(frame))
 
 
 def _thermal(frame: Frame) -> np.ndarray:
-    return encodings.to_thermal(*_pixels(frame))
+    return encodings.to_thermal(*pixels(frame))
 
 
-def _pixels(frame: Frame) -> tuple[np.ndarray, str]:
+def pixels(frame: Frame) -> tuple[np.ndarray, str]:
+    """Return a frame's array and its encoding, decoded if compressed; raises EncodingError."""
     if compressed.is_compressed(frame.encoding):
         return compressed.decode(frame.array, frame.encoding)
     return frame.array, frame.encoding

@@ -233,14 +233,6 @@ def frame_of(message: RawMessage, max_pixels: int = MAX_PIXELS, unpack: bool = T
     return Frame(array, stamp_ns, image.header.frame_id, encoding)
 
 
-def format_of(message: RawMessage) -> str:
-    """Return the format of a serialised CompressedImage, '' where it cannot be read."""
-    try:
-        return _TYPES.deserialize_cdr(message.data, message.type_name).format
-    except Exception:  # as above
-        return ''
-
-
 def camera_info_of(data: bytes):
     """Return a serialised CameraInfo as an object with the message's fields."""
     return _TYPES.deserialize_cdr(data, CAMERA_INFO)

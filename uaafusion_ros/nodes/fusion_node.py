@@ -271,5 +271,6 @@ class FusionNode(LifecycleNode):
         self._reports.publish(Parts(
             state=state, blocking_error=self._blocking_error, backend=self._backend,
             pipeline=None if self._fuser is None else self._fuser.pipeline,
+            findings=() if self._fuser is None else self._fuser.checks.findings,
             outputs=self._outputs, inputs=self._inputs,
             router=None if self._dispatcher is None else self._dispatcher.router), self.settings)
