@@ -70,7 +70,10 @@ def main(argv: list[str] | None = None) -> int:
         torch.manual_seed(config.seed)
         torch.set_num_threads(config.threads)
         VERBS[args.verb](config)
-    except UaafusionError as error:
+    except KeyboardInterrupt:
+        print('error: interrupted', file=sys.stderr)
+        return 2
+    except (UaafusionError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     return 0

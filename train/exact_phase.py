@@ -48,14 +48,14 @@ class ExactPhase:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.spec = preset(config.preset)
+        palette = palette_of(config.data.train)
+        self.classes = tuple(palette)
+        self.spec = replace(preset(config.preset), classes=len(self.classes))
         self.module = nn.ModuleDict({
             'fusion': make_fusion(self.spec), 'segmenter': make_segmenter(self.spec)})
         for part, path in (('segmenter', config.segmenter), ('fusion', config.fusion)):
             begin_with(self.module[part], part, path, config.preset)
         self.module.to(memory_format=torch.channels_last)
-        palette = palette_of(config.data.train)
-        self.classes = tuple(palette)
         self.samples = read_all(config.data.train)
         self.val = read_all(config.data.val)
         counts = class_counts(self.samples, len(self.classes))
@@ -124,9 +124,9 @@ class ExactPhase:
 
 
 def middle(batch: Batch, size: int) -> Batch:
-    """Return the square of `size` pixels in the middle of every image."""
-    height, width = batch.label.shape[1:]
-    window = (..., slice((height - size) // 2, (height + size) // 2),
-              slice((width - size) // 2, (width + size) // 2))
+    """Return the square of `size` pixels, at most, in the middle of every image."""
+    # Of a smaller image, all of it.
+    rows, columns = ((n - min(n, size)) // 2 for n in batch.label.shape[1:])
+    window = (..., slice(rows, rows + size), slice(columns, columns + size))
     return replace(batch, thermal=batch.thermal[window], luma=batch.luma[window],
                    chroma=batch.chroma[window], label=batch.label[window])

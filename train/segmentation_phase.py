@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import nn
@@ -39,7 +41,7 @@ class SegmentationPhase:
         self.samples = read_all(config.data.train)
         self.val = read_all(config.data.val)
         classes = tuple(palette_of(config.data.train))
-        self.spec = preset(config.preset)
+        self.spec = replace(preset(config.preset), classes=len(classes))
         self.module: nn.Module = make_segmenter(self.spec)
         if self.spec.segmenter == 'lite':
             begin_with_imagenet(self.module)
