@@ -114,6 +114,7 @@ def peers(size: tuple[int, int], threads: int) -> dict[str, Turn]:
 def _eager(rgb: np.ndarray, thermal: np.ndarray, threads: int) -> Turn:
     """Return one inference in PyTorch with fresh weights, which cost what trained ones cost."""
     import torch
+
     from uaafusion_ros.engine.torch_backend import deployed
     from uaafusion_ros.engine.torch_backend import make_network
     from uaafusion_ros.engine.torch_backend import TorchSession

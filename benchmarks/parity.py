@@ -6,9 +6,9 @@ Compare attribution in closed form, as deployed, with integrated gradients by au
 For pairs of an MSRS folder and places spread over each, the information of the class scores there
 (network/guidance.py) stands beside the integrated gradients of the same scores over the whole
 image, from black to each source. The deployed baseline is the mean over a black image, the other
-one black at the same place, so that they differ by that, too. Printed are the mean and the largest
-absolute difference, in nats and of the weights w1 that follow, beside the mean information. FILE is
-the best checkpoint of the joint phase, or the weights that ship.
+one black at the same place, so that they differ by that, too. Printed are the mean and the
+largest absolute difference, in nats and of the weights w1 that follow, beside the mean
+information. FILE is the best checkpoint of the joint phase, or the weights that ship.
 """
 
 from __future__ import annotations

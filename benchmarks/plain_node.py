@@ -125,6 +125,7 @@ def constant_engine() -> Engine:
 def torch_engine(threads: int, constant: bool) -> Engine:
     """Return `fast` in PyTorch, or constant logits, called as a training script would do it."""
     import torch
+
     from uaafusion_ros.engine.torch_backend import make_network
     from uaafusion_ros.network.presets import preset
     torch.set_num_threads(threads)

@@ -30,8 +30,8 @@ from uaafusion_ros.engine.torch_backend import make_network
 from uaafusion_ros.harness.roofline import count
 from uaafusion_ros.network.exact import fuse_exactly
 from uaafusion_ros.network.model import Deployed
-from uaafusion_ros.network.presets import preset
 from uaafusion_ros.network.presets import Preset
+from uaafusion_ros.network.presets import preset
 
 CLASSES = 4  # regions that exact attribution is asked for
 STEPS = 5

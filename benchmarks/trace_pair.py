@@ -13,6 +13,7 @@ import threading
 import time
 
 import numpy as np
+
 import uaafusion_ros
 from uaafusion_ros.frames import Frame
 from uaafusion_ros.pipeline import make_backend
@@ -37,6 +38,7 @@ def node_sender():
     import rclpy
     from rclpy.serialization import serialize_message
     from sensor_msgs.msg import Image
+
     from uaafusion_ros.nodes.fusion_node import FusionNode
     from uaafusion_ros.nodes.messages import image_from_array
     rclpy.init()

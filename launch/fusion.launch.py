@@ -13,6 +13,7 @@ from launch.substitutions import LaunchConfiguration
 from launch.substitutions import PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
+
 from uaafusion_ros.evaluation.replay.settings import read_settings
 from uaafusion_ros.launching import build_command
 

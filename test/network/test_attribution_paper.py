@@ -1,8 +1,8 @@
 import pytest
 import torch
+from torch import nn
 from toys import blocks
 from toys import image
-from torch import nn
 
 from uaafusion_ros.network import attribution
 from uaafusion_ros.network import attribution_paper

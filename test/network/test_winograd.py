@@ -1,7 +1,7 @@
 import pytest
-from toys import image
 import torch
 import torch.nn.functional as F
+from toys import image
 
 from uaafusion_ros.network import winograd
 from uaafusion_ros.network.winograd import Convolution

@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import time
 
-from robot import until
 import pytest
+from robot import until
 
 launch = pytest.importorskip('launch', reason='a ROS distribution is needed')
 pytest.importorskip('launch_ros', reason='a ROS distribution is needed')

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 import os
 from pathlib import Path
 import sys
 import tempfile
-from typing import Iterator
 
 from uaafusion_ros.errors import DatasetError
 

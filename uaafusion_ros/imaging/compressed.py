@@ -140,8 +140,8 @@ def pixels(data) -> np.ndarray:
     """
     Return the upright pixels of a JPEG or PNG that passed `inspect`, as OpenCV has them.
 
-    HxW or HxWxC of uint8 or uint16; channels are blue, green, red and alpha. Raises EncodingError where the pixel
-    data cannot be read or are damaged.
+    HxW or HxWxC of uint8 or uint16; channels are blue, green, red and alpha. Raises
+    EncodingError where the pixel data cannot be read or are damaged.
     """
     raw = memoryview(data).cast('B')
     png = raw[:len(_PNG)] == _PNG

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from uaafusion_ros.settings import ModeSettings
 from uaafusion_ros.stream.arrival_stats import ArrivalStats
 from uaafusion_ros.stream.pairing import STREAMS
-from uaafusion_ros.settings import ModeSettings
 
 _SHUTTER_NS = 3_000_000_000  # no flat-field correction takes longer
 

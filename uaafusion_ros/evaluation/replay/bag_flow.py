@@ -37,7 +37,7 @@ class BagFlow:
 
     def __init__(self, source: BagSource, choice: Choice, settings: Settings,
                  labels: LabelBook, heard: Callable[[str], None]) -> None:
-        """`settings` are the node's; `heard(camera)` is called for each of its images."""
+        """Begin; `settings` are the node's; `heard(camera)` is called for each of its images."""
         self._source = source
         self._settings = settings
         self._router: FrameRouter | None = None  # made when the first image says what time it is

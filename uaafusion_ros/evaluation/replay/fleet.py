@@ -8,6 +8,10 @@ settings, is kept. Ray (https://www.ray.io) starts, places and watches the worke
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace as changed
 import json
 import logging
@@ -15,10 +19,6 @@ import os
 from pathlib import Path
 import shutil
 from typing import Any
-from typing import Callable
-from typing import Iterator
-from typing import Mapping
-from typing import Sequence
 
 from uaafusion_ros import __version__
 from uaafusion_ros.engine import models
