@@ -35,6 +35,7 @@ test: lint
 lint: $(VENV)/.test
 	$(BIN)/ruff check
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 test-quick: $(VENV)/.test
 	$(PARALLEL) $(PYTEST) -m 'not ros and not slow' -n $(JOBS) --dist loadfile \

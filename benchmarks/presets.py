@@ -6,8 +6,8 @@ What each preset costs, as the Markdown table of docs/presets.md.
 Multiply-adds are PyTorch's own count of convolutions and matrix products over the graph as it
 runs. Times are of the processor, so that other programs' share of it does not count: the least of
 several runs, of one run where a run takes seconds. Weights are fresh, which cost what trained
-ones cost; OpenVINO runs the shipped model. Exact attribution is asked for CLASSES regions. Beside
-the presets stands the published shape of SeAFusion (seafusion_shape.py).
+ones cost; OpenVINO runs the shipped model. Beside the presets stands the published shape of
+SeAFusion (seafusion_shape.py).
 """
 
 from __future__ import annotations
@@ -28,12 +28,10 @@ from torch import Tensor
 from uaafusion_ros.engine.loading import load_backend
 from uaafusion_ros.engine.torch_backend import make_network
 from uaafusion_ros.harness.roofline import count
-from uaafusion_ros.network.exact import fuse_exactly
 from uaafusion_ros.network.model import Deployed
 from uaafusion_ros.network.presets import Preset
 from uaafusion_ros.network.presets import preset
 
-CLASSES = 4  # regions that exact attribution is asked for
 STEPS = 5
 RUNS = 7  # of what takes milliseconds
 NONE = '-'
@@ -69,17 +67,6 @@ def fusion_alone(network: nn.Module,
         thermal, luma, weights, attention if attention is None else lambda *args: attention)
 
 
-def exactly(spec: Preset, network: nn.Module,
-            images: tuple[Tensor, Tensor, Tensor]) -> Callable[[], Any]:
-    """Return the fusion with exact attribution of CLASSES quarters of the image's width."""
-    height, width = images[1].shape[2:]
-    classes = torch.arange(width) * CLASSES // width
-    reference = torch.nn.functional.one_hot(classes, spec.classes).float().permute(1, 0)
-    reference = reference[None, :, None].expand(1, -1, height, -1).contiguous()
-    return lambda: fuse_exactly(
-        spec, network.fusion, network.segmenter, *images, STEPS, reference)
-
-
 def passes(spec: Preset) -> str:
     """Return how often a frame passes the segmentation network as published."""
     # A look at the average image, the points of both paths, every stage but the last, the mask.
@@ -103,17 +90,15 @@ def column(name: str, height: int, width: int, threads: int) -> list[str]:
         macs = [gmac(fusion), gmac(lambda: network.segmenter(*images[1:]))]
         if head:
             whole = Deployed(network)
-            macs += [gmac(lambda: whole(rgb, thermal)), None]
+            macs.append(gmac(lambda: whole(rgb, thermal)))
             times = [milliseconds(fusion, RUNS), milliseconds(lambda: whole(rgb, thermal), RUNS)]
             backend = load_backend(preset=name, backend='openvino', threads=threads)
             arrays = rgb.numpy(), thermal.numpy()
-            times += [milliseconds(lambda: backend.infer(*arrays), RUNS), None]
+            times.append(milliseconds(lambda: backend.infer(*arrays), RUNS))
             backend.close()
         else:
-            begin = time.process_time()
-            macs += [None, gmac(exactly(spec, network, images))]
-            taken = (time.process_time() - begin) * 1e3
-            times = [milliseconds(fusion, 1), None, None, taken]
+            macs.append(None)
+            times = [milliseconds(fusion, 1), None, None]
     return [*(f'{n:,}' if n else NONE for n in counts), *map(figure, macs),
             NONE if head else passes(spec), *map(figure, times)]
 
@@ -125,8 +110,7 @@ def seafusion(height: int, width: int) -> list[str]:
     count, macs = parameters(network), figure(seafusion_shape.gmac(network, height, width))
     with torch.no_grad():
         taken = figure(milliseconds(lambda: network(*images), 2))
-    return [f'{count:,}', NONE, NONE, f'{count:,}', macs, NONE, NONE, NONE, NONE, taken, NONE,
-            NONE, NONE]
+    return [f'{count:,}', NONE, NONE, f'{count:,}', macs, NONE, NONE, NONE, taken, NONE, NONE]
 
 
 def figure(value: float | None) -> str:
@@ -140,10 +124,8 @@ ROWS = (
     'parameters: fusion', 'parameters: segmentation network', 'parameters: head of the mask',
     'parameters in all', 'GMAC: fusion alone', 'GMAC: one pass of the segmentation network',
     'GMAC: deployed, fused image and mask',
-    f'GMAC: fusion, exact attribution of {CLASSES} classes',
-    'passes of the segmentation network as published, C classes', 'ms: fusion alone, PyTorch',
-    'ms: deployed, PyTorch', 'ms: deployed, OpenVINO',
-    f'ms: fusion, exact attribution of {CLASSES} classes, PyTorch')
+    'passes of the segmentation network, exact attribution of C classes',
+    'ms: fusion alone, PyTorch', 'ms: deployed, PyTorch', 'ms: deployed, OpenVINO')
 
 
 def main() -> None:
@@ -174,11 +156,8 @@ Written by `{command} > docs/presets.md`. Images are {size}.
 
 - **GMAC** are 10^9 multiply-adds of convolutions and matrix products, counted by PyTorch over the
   graph as it runs. `fast` is deployed as one graph that looks at both sources, fuses and segments.
-- **Exact attribution** needs autograd or tangents and is for study: the row says what
-  network/attribution_paper.py really computes for four regions side by side, with the path
-  attention of network/exact.py, but without the passes that find the regions and the mask. What
-  the published way would take is the number of passes times that of one pass (a backward pass
-  costs about as much as a forward pass).
+- **Exact attribution** needs autograd and is for study: it takes so many passes of the
+  segmentation network (a backward pass costs about as much as a forward pass).
 - **ms** are milliseconds of processor time (equal to time by the clock on an idle core), the least
   of seven runs for `fast`, of two for SeAFusion's shape, and of one for `paper` and `release`.
 - **SeAFusion's shape** is the published architecture with random weights (L. Tang et al.,

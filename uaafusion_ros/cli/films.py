@@ -59,7 +59,7 @@ def _opened(path: Path):
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     # OpenCV takes names in UTF-8 only; any other file is reached by its descriptor.
     file = path.open('rb')
-    settings = []
+    settings: list[int] = []
     for _ in range(2):
         capture = cv2.VideoCapture(f'/proc/self/fd/{file.fileno()}', cv2.CAP_FFMPEG, settings)
         kind = int(capture.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)) if capture.isOpened() else 0

@@ -24,8 +24,9 @@ from uaafusion_ros.nodes.throttled_log import ThrottledLogger
 from uaafusion_ros.stream.arrival_stats import RateMeter
 
 # By input.<camera>_transport: type, what image_transport appends to the topic, reader.
-_TRANSPORTS = {'raw': (Image, '', ImageReader),
-               'compressed': (CompressedImage, '/compressed', lambda: frame_from_compressed)}
+_TRANSPORTS: dict[str, tuple[Any, str, Callable[[], Any]]] = {
+    'raw': (Image, '', ImageReader),
+    'compressed': (CompressedImage, '/compressed', lambda: frame_from_compressed)}
 
 
 class Inputs:

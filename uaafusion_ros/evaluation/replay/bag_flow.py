@@ -54,7 +54,7 @@ class BagFlow:
         self.messages = 0
         self.infos: dict[str, bytes] = {}
         self.problem = ''
-        self.took_ms: Counter[str] = Counter()
+        self.took_ms: dict[str, float] = {'read': 0.0, 'pair': 0.0}
         self._stamps: dict[str, list[int]] = {camera: [] for camera in STREAMS}
 
     def jobs(self) -> Iterator[Job]:

@@ -103,9 +103,9 @@ def replay_into(bag: Path, out: Path, options: ReplayOptions, request: Mapping[s
     try:
         source = BagSource(bag)
         identity = source.identity()
-        request = {**request, 'bag': identity.sha256}
+        asked = {**request, 'bag': identity.sha256}
         folder = out / f'{source.name}-{identity.sha256[:8]}'
-        metrics = finished(folder, request)
+        metrics: Mapping[str, Any] | None = finished(folder, asked)
         if metrics:
             return _result(bag, folder, 'kept', metrics)
         draft = out / f'.{folder.name}'
@@ -116,7 +116,7 @@ def replay_into(bag: Path, out: Path, options: ReplayOptions, request: Mapping[s
             return BagResult(str(bag), '', 'failed', 'the bag was altered while it was read; '
                              'wait until its recording has ended', 0, None)
         made, = draft.iterdir()
-        (made / 'inputs.json').write_text(json.dumps(request, indent=1) + '\n')
+        (made / 'inputs.json').write_text(json.dumps(asked, indent=1) + '\n')
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(made, folder)
         draft.rmdir()
