@@ -81,7 +81,7 @@ def _means(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
-def _named(text: str) -> tuple[str, Path]:
+def named(text: str) -> tuple[str, Path]:
     name, sign, path = text.partition('=')
     if not sign:
         raise argparse.ArgumentTypeError(f"'{text}': expected NAME=FILE")
@@ -92,7 +92,7 @@ def main() -> None:
     """Measure and print the table."""
     plan = Plan()
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
-    parser.add_argument('--model', type=_named, action='append', default=[], metavar='NAME=FILE')
+    parser.add_argument('--model', type=named, action='append', default=[], metavar='NAME=FILE')
     parser.add_argument('--data', type=Path, default=Path('../shared/data'))
     parser.add_argument('--pairs', type=int, help='use only so many, spread evenly')
     parser.add_argument('--threads', type=int, default=plan.threads)

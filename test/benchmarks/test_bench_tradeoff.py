@@ -36,6 +36,6 @@ def test_each_pair_is_fused_from_its_own_images():
 
 
 def test_a_model_needs_a_name():
-    assert tradeoff._named('old=a/b.onnx') == ('old', Path('a/b.onnx'))
+    assert tradeoff.named('old=a/b.onnx') == ('old', Path('a/b.onnx'))
     with pytest.raises(argparse.ArgumentTypeError, match='expected NAME=FILE'):
-        tradeoff._named('a/b.onnx')
+        tradeoff.named('a/b.onnx')

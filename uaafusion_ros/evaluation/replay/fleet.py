@@ -144,7 +144,7 @@ def _spread(
     workers: int | None, address: str | None, replay: Replay,
 ) -> Iterator[tuple[Path, BagResult]]:
     """Give each bag to a worker; yield the results as they come."""
-    ray = _import_ray(address)
+    ray = import_ray(address)
     _start(ray, address)
     try:
         cores = [int(node['Resources'].get('CPU', 0)) for node in ray.nodes() if node['Alive']]
@@ -172,7 +172,8 @@ def _spread(
         ray.shutdown()
 
 
-def _import_ray(address: str | None):
+def import_ray(address: str | None) -> Any:
+    """Return Ray, heard by nobody else without a cluster; DependencyError where it is missing."""
     # Nothing is to be told to Ray's makers, and without a cluster nobody else is to be heard:
     # this variable, named after the systems where it is the default, makes Ray use the loopback
     # interface. It is read when Ray is first imported.
