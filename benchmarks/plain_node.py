@@ -75,8 +75,6 @@ class ApproximateTime:
 
 
 class PlainNode(Node):
-    """Subscribe, pair, infer and publish, all in one callback."""
-
     def __init__(self, engine: Engine) -> None:
         super().__init__('plain_node')
         self._engine = engine
@@ -107,7 +105,6 @@ class PlainNode(Node):
 
 
 def constant_engine() -> Engine:
-    """Return an engine that answers at once."""
     @cache
     def made(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
         ramp = np.tile(np.arange(width) % 256, (height, 1))
@@ -119,6 +116,7 @@ def constant_engine() -> Engine:
 def torch_engine(threads: int) -> Engine:
     """Return `fast` in PyTorch, called as a training script would do it."""
     import torch
+    import torch.nn.functional as F
 
     from uaafusion_ros.engine.torch_backend import make_network
     from uaafusion_ros.network.presets import preset
@@ -129,6 +127,7 @@ def torch_engine(threads: int) -> Engine:
         with torch.no_grad():
             tensors = [torch.from_numpy(plane) for plane in planes]
             result, _, logits = network(*tensors)
+            logits = F.interpolate(logits, tensors[0].shape[2:], mode='bilinear')
         return result.fused[0, 0].numpy(), logits[0].argmax(0).numpy()
 
     return infer
