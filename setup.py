@@ -78,6 +78,13 @@ setup(
             # Its builder works without a GPU, so every commit tests that the graph is accepted.
             'tensorrt-rtx==1.7.1.116; platform_machine == "x86_64"',
         ],
+        'lint': [                  # `make lint`; pinned, as new releases find new things
+            'ruff==0.17.6',        # style
+            'import-linter==2.17',  # who may import whom
+            'mypy==2.4.1',         # types of the package
+            'types-PyYAML',
+            'pre-commit',          # the same before every commit, for who wants it
+        ],
     },
     entry_points={
         'console_scripts': [

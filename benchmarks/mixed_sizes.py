@@ -10,9 +10,9 @@ from argparse import ArgumentParser
 from statistics import mean
 import time
 
+from common import table
 import numpy as np
 
-from common import table
 from uaafusion_ros.engine.contract import Backend
 from uaafusion_ros.engine.loading import load_backend
 

@@ -21,6 +21,7 @@ from launch.substitutions import PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
+
 from uaafusion_ros.launching import build_command
 from uaafusion_ros.launching import describe_exit
 from uaafusion_ros.launching import parse_parameters

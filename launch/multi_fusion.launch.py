@@ -12,6 +12,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch.substitutions import PathJoinSubstitution
 from launch_ros.substitutions import FindPackageShare
+
 from uaafusion_ros.launching import camera_pairs
 from uaafusion_ros.launching import PAIR_KEYS
 

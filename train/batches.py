@@ -38,8 +38,8 @@ class Batch:
 
     cameras: which of both images (thermal, luma) the sample has, bool (2, B). hidden: ids of the
     classes that label 0 does not rule out, per sample. rows: their place among the `total` samples
-    that all processes see in this step. What is drawn at random per sample is drawn for all of them and taken by `rows`, so
-    that the number of processes changes nothing.
+    that all processes see in this step. What is drawn at random per sample is drawn for all of
+    them and taken by `rows`, so that the number of processes changes nothing.
     """
 
     thermal: Tensor

@@ -7,6 +7,7 @@ They are worth no training: the first error of writing is told, and ends the wri
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 import time
 
@@ -57,7 +58,7 @@ class Board:
         for event in events:
             event.wall_time = time.time()
             if self._events:
-                self._attempt(lambda: self._events.write_event(event))
+                self._attempt(partial(self._events.write_event, event))
         if self._events:
             self._attempt(self._events.flush)
 

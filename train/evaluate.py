@@ -41,7 +41,7 @@ def evaluate(phase: Phase, config: Config) -> dict[str, Any]:
     tensors, meta = checkpoint.load(path)
     for key in ('part', 'preset', 'classes'):
         if meta.get(key) != phase.meta.get(key):
-            raise CheckpointError(f"{path}: its {key} is {meta.get(key)!r}, that of the settings "
+            raise CheckpointError(f'{path}: its {key} is {meta.get(key)!r}, that of the settings '
                                   f'{phase.meta.get(key)!r}; evaluate it with its own settings')
     phase.share = Share(device=torch.device(accelerator(config)))
     module = phase.module.to(phase.share.device)

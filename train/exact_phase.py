@@ -117,7 +117,7 @@ class ExactPhase:
             errors.append(losses.likeness(fused, aim).item())
             off = module['fusion'](batch.thermal, batch.luma,
                                    module['fusion'].cells(found.w_thermal),
-                                   lambda stage, iterates: found.attention[stage] * 0)[-1]
+                                   lambda stage, _, found=found: found.attention[stage] * 0)[-1]
             effects.append((fused - off).abs().mean().item() * 255)
         error = float(np.mean(errors))
         return -error, {'target': error, 'attention_effect': float(np.mean(effects))}

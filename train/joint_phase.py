@@ -27,7 +27,6 @@ from train.fusion_phase import fusion_losses
 from train.views import INPUTS
 from uaafusion_ros.errors import ParameterError
 from uaafusion_ros.evaluation.segmentation_metrics import confusion
-from uaafusion_ros.evaluation.segmentation_metrics import IGNORE
 from uaafusion_ros.evaluation.segmentation_metrics import scores
 from uaafusion_ros.evaluation.target_contrast import Instance
 from uaafusion_ros.evaluation.target_contrast import instances

@@ -25,7 +25,7 @@ def roots() -> list[Path]:
 
 def path(*parts: str) -> Path:
     """
-    Return the path of a shipped file or folder, such as path('config', 'fastdds.xml').
+    Return the path of a shipped file or folder by its parts, such as 'config', 'fastdds.xml'.
 
     Raises FileNotFoundError naming every place that was looked at.
     """

@@ -9,8 +9,8 @@ import pytest
 
 from uaafusion_ros import __version__
 from uaafusion_ros.cli import main as command
-from uaafusion_ros.errors import BagError
 from uaafusion_ros.cli.parameters import parameters_markdown
+from uaafusion_ros.errors import BagError
 from uaafusion_ros.harness.pictures import STILLS
 
 STILL = str(STILLS / 'rgb' / '11.png')

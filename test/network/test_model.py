@@ -1,7 +1,7 @@
 import pytest
 import torch
-from toys import image
 from torch.utils.flop_counter import FlopCounterMode
+from toys import image
 
 from uaafusion_ros.network.model import decide
 from uaafusion_ros.network.model import Deployed

@@ -132,7 +132,7 @@ def test_a_refusal_at_the_start_names_its_own_remedy(
 
 
 def test_ctrl_c_while_modules_are_imported_leaves_no_traceback(domain, tmp_path):
-    """numpy is being imported: its file is mapped, and the node's own handlers are not set."""
+    """Numpy is being imported: its file is mapped, and the node's own handlers are not set."""
     child = fusion_node(domain, tmp_path)
     try:
         end = time.monotonic() + 30.0

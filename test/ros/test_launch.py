@@ -9,8 +9,8 @@ import signal
 import subprocess
 import time
 
-from robot import until
 import pytest
+from robot import until
 
 launch = pytest.importorskip('launch', reason='a ROS distribution is needed')
 pytest.importorskip('launch_ros', reason='a ROS distribution is needed')

@@ -110,8 +110,9 @@ def test_a_board_that_cannot_be_written_is_told_once(pairs, tmp_path, capsys):
 @pytest.mark.skipif(not os.path.exists('/dev/full'), reason='no device that is always full')
 def test_a_board_whose_disk_fills_up_is_told_once(tmp_path, monkeypatch):
     from tensorboardX import record_writer
+
     from train.board import Board
-    monkeypatch.setattr(record_writer, 'open_file', lambda path: open('/dev/full', 'wb'))
+    monkeypatch.setattr(record_writer, 'open_file', lambda path: open('/dev/full', 'wb'))  # noqa: SIM115
     said = []
     board = Board(tmp_path / 'board', 0, said.append)
     for step in range(30):

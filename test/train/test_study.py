@@ -12,13 +12,14 @@ torch = pytest.importorskip('torch')
 pytest.importorskip('lightning_fabric')
 
 from conftest import write_pairs  # noqa: E402
+
 from train import earlier  # noqa: E402
 from train.config import Config  # noqa: E402
 from train.config import Data  # noqa: E402
 from train.config import Source  # noqa: E402
 from train.config import to_dict  # noqa: E402
-from train.deploy import deploy  # noqa: E402
 from train.datasets.samples import split  # noqa: E402
+from train.deploy import deploy  # noqa: E402
 from train.evaluate import evaluate  # noqa: E402
 from train.joint_phase import JointPhase  # noqa: E402
 from train.pictures import pictures  # noqa: E402
@@ -113,7 +114,7 @@ def test_a_run_ships_as_a_graph_and_as_weights_that_begin_another(config, tmp_pa
 
 def test_weights_of_other_classes_are_refused(config, tmp_path):
     other = start(tmp_path / 'b.safetensors', CLASSES[::-1])
-    with pytest.raises(ParameterError, match="knows the classes bump, .* the data unlabelled, "):
+    with pytest.raises(ParameterError, match='knows the classes bump, .* the data unlabelled, '):
         JointPhase(replace(config, init=other))
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 import os
 from pathlib import Path
 import sys
 import tempfile
-from typing import Iterator
 
 from uaafusion_ros.errors import DatasetError
 
@@ -58,7 +58,7 @@ def _opened(path: Path):
 
     from uaafusion_ros.imaging.quiet_opencv import quiet_opencv
 
-    settings = []
+    settings: list[int] = []
     # OpenCV takes names in UTF-8 only; any other file is reached by its descriptor.
     with path.open('rb') as file, quiet_opencv():
         for _ in range(2):

@@ -63,7 +63,8 @@ class Machine:
 
 def look(topics: dict[str, str], seconds: float) -> Machine:
     """Look at everything, and listen to the `topics` of both cameras for so many seconds."""
-    ros_error, rmw, cameras = _ros_error(), '', {}
+    ros_error, rmw = _ros_error(), ''
+    cameras: dict[str, Camera] = {}
     if not ros_error:
         from uaafusion_ros.nodes.camera_probe import probe
         try:

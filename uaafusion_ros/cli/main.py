@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 import sys
-from typing import Sequence
 
 from uaafusion_ros import __version__
 from uaafusion_ros.cli import build_engine

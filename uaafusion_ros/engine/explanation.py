@@ -72,5 +72,5 @@ def explain(model: bytes, rgb: np.ndarray, thermal: np.ndarray) -> Explanation:
     named = dict(zip(wanted, values))
     return Explanation(
         EngineOutput(named['fused'], named['mask'], named['confidence']),
-        *(named[name][0, 0] for name in NAMES),
+        *(named[name][0, 0] for name in NAMES),  # type: ignore[call-arg]
         np.stack([named[name][0, 0] for name in iterates]))

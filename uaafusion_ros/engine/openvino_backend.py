@@ -20,7 +20,8 @@ class OpenVINOBackend(Backend):
         super().__init__(spec, f'openvino {openvino.__version__.split("-")[0]}')
         self._core = openvino.Core()
         self._data = data
-        self._config = {'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_PRECISION_HINT': 'f32'}
+        self._config: dict[str, str | int] = {
+            'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_PRECISION_HINT': 'f32'}
         if threads:
             self._config['INFERENCE_NUM_THREADS'] = threads
         self._requests = PerSize(self._compile, compile_free=self._compile)

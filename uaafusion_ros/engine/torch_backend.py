@@ -252,8 +252,10 @@ class ExactNetwork(nn.Module):
         """
         found = fuse_exactly(self.spec, self.fusion, self.segmenter, thermal, luma, chroma)
         fused = found.iterates[-1].clamp(0, 1)
-        guide = Guidance(*(_spread(by_class, found.classes) for by_class in (
-            found.thermal, found.luma)), found.w_thermal, torch.zeros_like(found.w_thermal))
+        thermal_map, luma_map = (
+            _spread(by_class, found.classes) for by_class in (found.thermal, found.luma))
+        guide = Guidance(
+            thermal_map, luma_map, found.w_thermal, torch.zeros_like(found.w_thermal))
         return (Prediction(fused, found.iterates, (thermal, luma)), guide,
                 self.segmenter(fused, chroma))
 

@@ -54,12 +54,12 @@ class Identity:
 
 class BagSource:
     """
-    A rosbag2 folder or storage file (.mcap, .db3, either with .zstd) or a ROS 1 bag (.bag), as
-    far as it can be read.
+    A rosbag2 folder or file (.mcap, .db3) or a ROS 1 bag (.bag), as far as it can be read.
 
-    `topics` are sorted by name, their counts those of the readable messages. `problem` is empty
-    as long as the bag is whole; otherwise what is wrong with it, without a subject. It may turn
-    out only while reading. Raises BagError where nothing can be read at all.
+    Storage files may be compressed (.mcap.zstd, .db3.zstd). `topics` are sorted by name, their
+    counts those of the readable messages. `problem` is empty as long as the bag is whole;
+    otherwise what is wrong with it, without a subject. It may turn out only while reading. Raises
+    BagError where nothing can be read at all.
     """
 
     def __init__(self, path: Path) -> None:

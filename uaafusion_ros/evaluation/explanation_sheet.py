@@ -47,8 +47,8 @@ def explanation_sheet(found: Explanation, rgb: np.ndarray, thermal: np.ndarray,
         names, images = zip(*list(pictures.items())[start:start + WIDTH])
         images += (np.full_like(rgb, PAPER),) * (WIDTH - len(images))
         rows.append(Row(images, '   |   '.join(names)))
-    legend = [Key(tuple(int(c) for c in colour), name)
-              for name, colour in zip(spec.classes, spec.palette)]
+    legend = [Key((int(r), int(g), int(b)), name)
+              for name, (r, g, b) in zip(spec.classes, spec.palette)]
     return contact_sheet('Why the fused image looks so', [('', '')] * WIDTH, rows, legend,
                          table(found, spec.classes))
 

@@ -80,7 +80,9 @@ def _pages(data: bytes) -> list[dict]:
     """Return the tags of every page but thumbnails and masks."""
     head = data[:16] if data[2:3] == b'+' or data[3:4] == b'+' else data[:8]
     file, directory = BytesIO(data), ImageFileDirectory_v2(head)
-    pages, seen, place = [], set(), directory.next
+    pages: list[dict] = []
+    seen: set[int] = set()
+    place = directory.next
     while place and place not in seen and len(seen) < _MOST_PAGES:
         seen.add(place)
         if place >= len(data):

@@ -39,7 +39,8 @@ def class_attributions(segment: Segment, image: Tensor, classes: Tensor, count: 
     for position, c in enumerate(present):
         region = classes == c
         size = region.sum()
-        target = scores[:, :, c][:, region].sum() / size
+        with torch.enable_grad():
+            target = scores[:, :, c][:, region].sum() / size
         slope, = torch.autograd.grad(target, path, retain_graph=position + 1 < len(present))
         result[c] = (image[:, 0] * slope[:, :, 0].mean(0))[region].sum() / size
     return result

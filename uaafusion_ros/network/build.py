@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -23,12 +25,12 @@ from uaafusion_ros.network.unfolding import Stage
 from uaafusion_ros.network.unfolding import UnfoldingNet
 
 STEPS = {'descent': Descent, 'discarded': DiscardedDescent}
-HEADS = {'blend': BlendHead, 'conv': ConvHead, 'sigmoid': SigmoidHead}
+HEADS: dict[str, Any] = {'blend': BlendHead, 'conv': ConvHead, 'sigmoid': SigmoidHead}
 MEMORIES = {
     'gated': lambda spec: GatedMemory(spec.channels),
     'convlstm': lambda spec: ConvLSTMMemory(spec.channels, spec.padding, spec.activation),
 }
-SEGMENTERS = {
+SEGMENTERS: dict[str, Any] = {
     'lite': lambda spec: LiteSegmenter(
         spec.classes, spec.segmenter_width, spec.segmenter_scale),
     'mobilenet': lambda spec: PaperSegmenter(spec.classes),

@@ -48,7 +48,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework='pt') as file:
             meta = json.loads((file.metadata() or {}).get('json', 'null'))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, ValueError) as error:
         raise CheckpointError(f'{path}: damaged or no safetensors file ({error}); '
                               'fetch or train it again') from error

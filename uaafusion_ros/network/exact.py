@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import singledispatch
 
 import torch
 from torch import nn
@@ -17,13 +16,11 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from uaafusion_ros.network import attribution
-from uaafusion_ros.network import attribution_paper
 from uaafusion_ros.network.attribution import PathAttention
 from uaafusion_ros.network.attribution import Segment
 from uaafusion_ros.network.guidance import thermal_share
 from uaafusion_ros.network.presets import Preset
 from uaafusion_ros.network.segmentation import LiteSegmenter
-from uaafusion_ros.network.segmentation_paper import PaperSegmenter
 from uaafusion_ros.network.unfolding import UnfoldingNet
 
 FLOOR = 1e-8  # avoids 0 / 0 in w1, as published
@@ -99,10 +96,10 @@ def _by_regions(spec: Preset, segmenter: nn.Module, thermal: Tensor, luma: Tenso
     neutral, count = torch.full_like(chroma, 0.5), luma.shape[0]
     by_thermal, by_luma = luma.new_zeros(count, number), luma.new_zeros(count, number)
     for part in REGIONS[spec.regions](count):
-        by_thermal[part] = attributions(
-            segmenter, thermal[part], neutral[part], classes[part], number, steps)
-        by_luma[part] = attributions(
-            segmenter, luma[part], chroma[part], classes[part], number, steps)
+        by_thermal[part], by_luma[part] = (
+            attribution.class_attributions(
+                segment_with(segmenter, colour[part]), image[part], classes[part], number, steps)
+            for image, colour in ((thermal, neutral), (luma, chroma)))
     shares = thermal_share(by_thermal.clamp_min(0), by_luma.clamp_min(0), FLOOR)
     weights = torch.stack([
         attribution.weight_map(share, regions) for share, regions in zip(shares, classes)])
@@ -128,20 +125,6 @@ def information_by_gradients(segmenter: LiteSegmenter, scale: float, thermal: Te
     by_thermal, by_luma = (
         attribution.place_attributions(look, image, places, steps) for image in images)
     return by_thermal, by_luma
-
-
-@singledispatch
-def attributions(segmenter: nn.Module, image: Tensor, chroma: Tensor, classes: Tensor,
-                 count: int, steps: int) -> Tensor:
-    """Return a_c (C,) of images (B, 1, H, W) that share their regions, the fastest exact way."""
-    return attribution.class_attributions(
-        segment_with(segmenter, chroma), image, classes, count, steps)
-
-
-@attributions.register(PaperSegmenter)
-def _(segmenter: PaperSegmenter, image: Tensor, chroma: Tensor, classes: Tensor, count: int,
-      steps: int) -> Tensor:
-    return attribution_paper.class_attributions(segmenter, image, classes, steps)
 
 
 def segment_with(segmenter: nn.Module, chroma: Tensor) -> Segment:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
+
 from uaafusion_ros.errors import EncodingError
 from uaafusion_ros.frames import Frame
 from uaafusion_ros.imaging import encodings
@@ -59,7 +61,7 @@ class CameraChecks:
         if self._wrong[camera] and not force_roles:
             raise EncodingError(_REFUSALS[camera])
 
-    def _examine(self, encoding: str, thermal) -> None:
+    def _examine(self, encoding: str, thermal: np.ndarray) -> None:
         findings = {each.kind: each.text for each in thermal_checks.examine(thermal)[1]}
         if encoding == SCALED_BY_JPEG:
             findings['scaled by JPEG'] = thermal_checks.SCALED_BY_JPEG

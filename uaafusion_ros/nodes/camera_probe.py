@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from functools import partial
 import time
+from typing import Any
 
 import rclpy
 from rclpy.context import Context
@@ -28,8 +29,9 @@ from uaafusion_ros.nodes.messages import ImageReader
 from uaafusion_ros.stream.arrival_stats import RateMeter
 from uaafusion_ros.stream.loss import LossWatch
 
-_KINDS = {'sensor_msgs/msg/Image': (Image, ImageReader),
-          'sensor_msgs/msg/CompressedImage': (CompressedImage, lambda: frame_from_compressed)}
+_KINDS: dict[str, tuple[Any, Callable[[], Any]]] = {
+    'sensor_msgs/msg/Image': (Image, ImageReader),
+    'sensor_msgs/msg/CompressedImage': (CompressedImage, lambda: frame_from_compressed)}
 _DISCOVERY_S = 5.0  # at most; it ends when both cameras are known
 
 

@@ -128,8 +128,9 @@ class FusionNode(LifecycleNode):
         self._backend = backend
         self._outputs = Outputs(self, settings.qos, self._log.warning)
         self._labels = LabelTopics(self, backend.spec)
+        clock: Any = self.get_clock()  # a ROSClock
         self._fuser = Fuser(
-            pipeline, self._outputs, self.get_clock(), self._counters, self._latencies, self._log,
+            pipeline, self._outputs, clock, self._counters, self._latencies, self._log,
             self._declared, self._infos)
         self.get_logger().info(
             f'configured: model {backend.spec.path.name}, backend {backend.name} '
@@ -138,10 +139,10 @@ class FusionNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and start the worker."""
+        clock: Any = self.get_clock()  # a ROSClock
         try:
             self._dispatcher = FrameDispatcher(
-                self.settings, self.get_clock(), self._counters, self._log,
-                self._fuser.work)
+                self.settings, clock, self._counters, self._log, self._fuser.work)
             self._inputs = Inputs(
                 self, self._declared, self._counters, self._log, self._dispatcher,
                 self._infos, self._renew_pipeline)

@@ -27,8 +27,9 @@ from uaafusion_ros.stream.arrival_stats import RateMeter
 from uaafusion_ros.stream.loss import LossWatch
 
 # By input.<camera>_transport: type, what image_transport appends to the topic, reader.
-_TRANSPORTS = {'raw': (Image, '', ImageReader),
-               'compressed': (CompressedImage, '/compressed', lambda: frame_from_compressed)}
+_TRANSPORTS: dict[str, tuple[Any, str, Callable[[], Any]]] = {
+    'raw': (Image, '', ImageReader),
+    'compressed': (CompressedImage, '/compressed', lambda: frame_from_compressed)}
 _LOOK_NS = 2_000_000_000  # between two looks at the publishers while images are lost
 
 

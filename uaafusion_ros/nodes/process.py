@@ -10,6 +10,7 @@ import sys
 from threading import Event
 from threading import Thread
 import time
+from typing import Any
 from typing import Protocol
 
 import rclpy
@@ -63,7 +64,7 @@ def run(make_node: Callable[[], Runnable], args: list[str] | None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     _end_in_time()
-    node = make_node()
+    node: Any = make_node()
     executor = Executor()
     executor.add_node(node)
     node.start()

@@ -92,7 +92,7 @@ def without_profile(sender: Sender, image_bytes: int) -> str:
     if sender.segment_bytes == 0:
         return f'{sender.node} sends without shared memory'
     if sender.segment_bytes is not None and sender.segment_bytes < 2 * image_bytes:
-        return (f"{sender.node} has {sender.segment_bytes / 1e6:.1f} MB of shared memory for "
+        return (f'{sender.node} has {sender.segment_bytes / 1e6:.1f} MB of shared memory for '
                 f'images of {image_bytes / 1e6:.1f} MB')
     return ''
 

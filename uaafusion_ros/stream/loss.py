@@ -76,7 +76,7 @@ class LossWatch:
         ordered = sorted(interval for _, interval in self._intervals)
         shortest = ordered[int(_SHORTEST * len(ordered))]
         single = [interval for interval in ordered if shortest <= interval <= _ONE * shortest]
-        period = single[len(single) // 2]
+        period: float = single[len(single) // 2]
         for _ in range(2):  # few of the intervals may be single ones: measure by all of them
             beats = [max(1, round(interval / period)) for interval in ordered]
             period = sum(ordered) / sum(beats)

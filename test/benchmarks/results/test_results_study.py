@@ -78,8 +78,8 @@ def test_no_study_is_one_sentence_and_a_foreign_file_is_named(root, tmp_path):
     text, = study.section(tmp_path / 'none')
     assert text.startswith('Not measured: ') and 'make study' in text
     write(root, 'mean', 0, 0, {'1': (RIGHT, [])}, ['road', 'car', 'person'])
-    with pytest.raises(DatasetError, match="mean/0-0/evaluation.json: its classes"):
+    with pytest.raises(DatasetError, match='mean/0-0/evaluation.json: its classes'):
         study.read(root)
     (root / 'mean' / '0-0' / 'evaluation.json').write_text('{"figures": {}}')
-    with pytest.raises(DatasetError, match="mean/0-0/evaluation.json: not what `make study`"):
+    with pytest.raises(DatasetError, match='mean/0-0/evaluation.json: not what `make study`'):
         study.section(root)

@@ -2,10 +2,10 @@
 
 import sys
 
+from fake_builder import fake_tensorrt
 import pytest
 import yaml
 
-from fake_builder import fake_tensorrt
 from uaafusion_ros import share
 from uaafusion_ros.engine import models
 from uaafusion_ros.engine.tensorrt import api as apis

@@ -102,6 +102,7 @@ def test_float16_passes_on_every_sample(fast, size):
     pytest.importorskip('onnx')
     from half_rounding import AsWritten
     from half_rounding import rounded
+
     from uaafusion_ros.engine.tensorrt.float16 import to_fp16
 
     data, spec = fast
@@ -119,6 +120,7 @@ def test_a_graph_that_overflows_is_caught(fast):
     onnx = pytest.importorskip('onnx')
     from half_rounding import AsWritten
     from half_rounding import rounded
+
     from uaafusion_ros.engine.tensorrt.float16 import to_fp16
 
     data, spec = fast

@@ -133,7 +133,7 @@ def replay(bag: Path, out: Path, options: ReplayOptions = ReplayOptions()) -> di
         values = {**described(settings), 'replay.every': options.every,
                   'replay.limit': options.limit, 'replay.metrics_every': options.metrics_every}
         samples, groups = measurer.samples.result()
-        metrics = {
+        metrics: dict[str, Any] = {
             'schema': SCHEMA,
             'version': __version__,
             'status': 'partial' if source.problem or _malformed(flow) else 'complete',
