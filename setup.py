@@ -1,6 +1,7 @@
 """Build script for ament_python, colcon and pip alike."""
 
 from glob import glob
+from xml.etree import ElementTree
 
 from setuptools import find_packages
 from setuptools import setup
@@ -9,7 +10,7 @@ NAME = 'uaafusion_ros'
 
 setup(
     name=NAME,
-    version='0.1.0',
+    version=ElementTree.parse('package.xml').findtext('version'),
     description='Thermal + RGB fusion and segmentation for ROS 2',
     long_description='One node that turns a thermal and an RGB camera into a fused image and a '
                      'segmentation mask.',

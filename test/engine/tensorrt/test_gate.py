@@ -81,7 +81,7 @@ def test_samples_hold_every_kind_in_the_engines_size():
 
 
 def test_missing_scenes_are_said(monkeypatch, tmp_path):
-    monkeypatch.setattr(gate.uaafusion_ros, '__file__', str(tmp_path / '__init__.py'))
+    monkeypatch.setattr(gate.share, '__file__', str(tmp_path / 'share.py'))
     with pytest.raises(EngineError, match='holds no scenes to check an engine on; install'):
         gate.samples(64, 64)
 
