@@ -1,8 +1,10 @@
 # make demo   install and run the main job; the result lies in demo_output/
-# make test   install and run every test
+# make test   install, run the linters and every test
+# make lint   style, imports and types, without any test
 # make test-quick  those that need no ROS, no network in PyTorch and little time
 # make soak   run the node for MINUTES while its cameras fail; the verdict lies in soak_output/
-# make results  measure quality and the parts of the networks; writes docs/results.md
+# make results  measure quality, and tabulate the study; writes docs/results.md
+# make study  train variants of the network alike over folds and seeds, and compare them
 # make bench  time engines and nodes side by side; the result lies in bench_output/
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,23 +12,30 @@ RATE ?= 5
 MINUTES ?= 10
 DATA ?= ../shared/data
 JOBS ?= auto
+STUDY ?= runs/study
+STUDY_JOBS ?= 1
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest -q -rs
+PYTEST := $(BIN)/python -m pytest -q -rs --durations=15
 # Processes that share the cores must not wait for one another's threads in busy loops.
 PARALLEL := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 
-.PHONY: demo test test-quick soak bench results docs clean
+.PHONY: demo test test-quick lint soak bench study results docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
 	$(BIN)/uaafusion demo --out demo_output --rate $(RATE)
 
 # What starts nodes or talks over DDS judges times, so that it runs alone after the rest.
-test: $(VENV)/.test
+test: lint
 	code=0; \
-	$(PARALLEL) $(PYTEST) --durations=20 -m 'not ros' -n $(JOBS) --dist loadfile || code=1; \
-	$(PYTEST) --durations=20 -m ros || code=1; \
+	$(PARALLEL) $(PYTEST) -m 'not ros' -n $(JOBS) --dist loadfile || code=1; \
+	$(PYTEST) -m ros || code=1; \
 	exit $$code
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check
+	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 test-quick: $(VENV)/.test
 	$(PARALLEL) $(PYTEST) -m 'not ros and not slow' -n $(JOBS) --dist loadfile \
@@ -40,6 +49,10 @@ bench: $(VENV)/.test
 
 results: $(VENV)/.test
 	OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.results --data $(DATA)
+
+study: $(VENV)/.test
+	$(PARALLEL) $(MAKE) -f train/study.mk -j $(STUDY_JOBS) PYTHON=$(BIN)/python STUDY=$(STUDY)
+	$(BIN)/python -m benchmarks.results.study $(STUDY)
 
 docs: $(VENV)/.demo
 	$(BIN)/uaafusion parameters > docs/parameters.md
@@ -55,7 +68,7 @@ $(VENV)/.demo: setup.py | $(BIN)/python
 # PyTorch goes first and pinned: any later package that wants it must find this one.
 $(VENV)/.test: setup.py | $(BIN)/python
 	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(BIN)/python -m pip install --quiet --editable '.[ros,bags,gpu,openvino,train,test]'
+	$(BIN)/python -m pip install --quiet --editable '.[ros,bags,gpu,openvino,train,test,lint]'
 	touch $@ $(VENV)/.demo
 
 clean:

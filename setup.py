@@ -1,6 +1,7 @@
 """Build script for ament_python, colcon and pip alike."""
 
 from glob import glob
+from xml.etree import ElementTree
 
 from setuptools import find_packages
 from setuptools import setup
@@ -9,7 +10,7 @@ NAME = 'uaafusion_ros'
 
 setup(
     name=NAME,
-    version='0.1.0',
+    version=ElementTree.parse('package.xml').findtext('version'),
     description='Thermal + RGB fusion and segmentation for ROS 2',
     long_description='One node that turns a thermal and an RGB camera into a fused image and a '
                      'segmentation mask.',
@@ -38,6 +39,7 @@ setup(
         'pillow',                  # orientation tags, palettes, TIFF directories, WebP, BMP
         'pyyaml',                  # models.yaml, parameters
         'simplejpeg',              # JPEG that refuses damage, which OpenCV shows as gray
+        'tabulate',                # the table of `uaafusion doctor`, those of the benchmarks
         'tqdm',                    # progress bars
     ],
     extras_require={
@@ -68,7 +70,6 @@ setup(
         'test': [
             'pytest', 'hypothesis',
             'pytest-xdist',        # tests without ROS on all cores
-            'tabulate',            # tables of the benchmarks
             'colcon-common-extensions',
             'setuptools<80',       # colcon cannot build with the releases after it
             'tifffile',            # TIFF of every kind, written to be read
@@ -78,10 +79,17 @@ setup(
             # Its builder works without a GPU, so every commit tests that the graph is accepted.
             'tensorrt-rtx==1.7.1.116; platform_machine == "x86_64"',
         ],
+        'lint': [                  # `make lint`; pinned, as new releases find new things
+            'ruff==0.17.6',        # style
+            'import-linter==2.17',  # who may import whom
+            'mypy==2.4.1',         # types of the package
+            'types-PyYAML',
+            'pre-commit',          # the same before every commit, for who wants it
+        ],
     },
     entry_points={
         'console_scripts': [
-            f'fusion_node = {NAME}.nodes.fusion_node:main',
+            f'fusion_node = {NAME}.nodes.main:main',
             f'uaafusion = {NAME}.cli.main:main',
         ],
     },

@@ -91,7 +91,6 @@ def fill(document: Path, tables: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run and print."""
     parser = argparse.ArgumentParser(
         prog='bench', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--quick', action='store_true')

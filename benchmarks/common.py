@@ -54,9 +54,11 @@ QUICK = Plan(size=(160, 128), sizes=((96, 64), (160, 128)), threads=1, runs=1, r
 
 def machine() -> dict[str, Any]:
     """Return what a figure depends on, the load at the start among it."""
-    cores = len(os.sched_getaffinity(0))
-    return {'processor': _processor(), 'cores': cores, 'load_before': os.getloadavg()[0],
-            'system': f'{platform.system()} {platform.machine()}'}
+    named = [line.partition(':')[2].strip()
+             for line in Path('/proc/cpuinfo').read_text().splitlines()
+             if line.startswith('model name')]
+    return {'processor': named[0] if named else platform.machine(),
+            'cores': len(os.sched_getaffinity(0)), 'load_before': os.getloadavg()[0]}
 
 
 def versions() -> dict[str, str]:
@@ -86,13 +88,3 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[Any]],
     each = [digits] * len(titles) if isinstance(digits, int) else digits
     return tabulate(rows, titles, 'pipe', floatfmt=[f'.{count}f' for count in each],
                     missingval='-')
-
-
-def _processor() -> str:
-    """Name the processor; platform.processor() is empty on most Linux systems."""
-    try:
-        lines = Path('/proc/cpuinfo').read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(':')[2].strip() for line in lines
-                 if line.startswith('model name')), platform.processor())

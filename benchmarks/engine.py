@@ -1,26 +1,29 @@
 """
 The engines alone: bytes of a pair in, bytes of fused image, mask and confidence out.
 
-Every installed runtime runs the shipped model, OpenVINO in bfloat16, too, where the processor
-computes in it. Beside them the same runtimes run the shape of SeAFusion's network with random
-weights, on floats that are ready to compute with, so that conversions count for ours alone. All
-take turns.
+Every backend that a node may use here runs the shipped model, TensorRT on a GPU among them. Beside
+them the same runtimes run the shape of
+SeAFusion's network with random weights, on floats that are ready to compute with, so that
+conversions count for ours alone. All take turns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping
+from functools import partial
 from importlib.util import find_spec
+import sys
 from typing import Any
 
 from common import Plan
 from common import table as markdown
 import numpy as np
 
-from uaafusion_ros.engine import models
+from uaafusion_ros.engine.contract import Backend
+from uaafusion_ros.engine.loading import AUTOMATIC
 from uaafusion_ros.engine.loading import load_backend
-from uaafusion_ros.engine.loading import PROCESSOR
+from uaafusion_ros.errors import EngineError
 from uaafusion_ros.harness.measures import median_of
 from uaafusion_ros.harness.measures import ratio
 from uaafusion_ros.harness.measures import rounds
@@ -38,14 +41,14 @@ def pair(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def openvino_graph(data: bytes, inputs: Mapping[str, np.ndarray], outputs: tuple[str, ...],
-                   precision: str, threads: int) -> Turn:
-    """Return one inference on OpenVINO, set as in the shipped backend but for the precision."""
+                   threads: int) -> Turn:
+    """Return one inference on OpenVINO, set as in the shipped backend."""
     import openvino
     core = openvino.Core()
     model = core.read_model(data)
     model.reshape({name: list(array.shape) for name, array in inputs.items()})
     request = core.compile_model(model, 'CPU', {
-        'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_PRECISION_HINT': precision,
+        'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_PRECISION_HINT': 'f32',
         'INFERENCE_NUM_THREADS': threads}).create_infer_request()
 
     def run() -> list[np.ndarray]:
@@ -67,30 +70,26 @@ def onnxruntime_graph(data: bytes, inputs: Mapping[str, np.ndarray], outputs: tu
     return lambda: session.run(list(outputs), inputs)
 
 
-def computes_bf16() -> bool:
-    """Tell whether OpenVINO is there and this processor computes in bfloat16."""
-    if find_spec('openvino') is None:
-        return False
-    import openvino
-    return 'BF16' in openvino.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
-
-
 def ours(size: tuple[int, int], threads: int) -> dict[str, Turn]:
-    """Return one inference of the shipped model on every installed runtime, by name."""
+    """Return one inference of the shipped model on every backend that runs here, by name."""
     rgb, thermal = pair(size)
     turns: dict[str, Turn] = {}
-    for runtime in PROCESSOR:
-        if find_spec(runtime.package) is not None:
+    for runtime in AUTOMATIC:
+        try:
             backend = load_backend(preset=PRESET, backend=runtime.name, threads=threads)
-            turns[f'{PRESET}, {runtime.name} f32'] = (
-                lambda backend=backend: backend.infer(rgb, thermal))
-    if computes_bf16():
-        data, _ = models.load(*models.shipped(PRESET))
-        turns[f'{PRESET}, openvino bf16'] = openvino_graph(
-            data, {'rgb': rgb, 'thermal': thermal}, tuple(models.OUTPUTS), 'bf16', threads)
-    if find_spec('torch') is not None:
-        turns[f'{PRESET}, torch eager f32'] = _eager(rgb, thermal, threads)
+            backend.prepare(*thermal.shape)
+        except EngineError as error:
+            print(f'{runtime.name} is not timed: {error}', file=sys.stderr)
+            continue
+        precision = 'f16' if runtime.runs_on == 'gpu' else 'f32'
+        turns[f'{PRESET}, {runtime.name} {precision}'] = partial(_infer, backend, rgb, thermal)
     return turns
+
+
+def _infer(backend: Backend, rgb: np.ndarray, thermal: np.ndarray) -> None:
+    backend.infer(rgb, thermal)
+    if backend.problem:  # another one has stood in
+        raise EngineError(backend.problem)
 
 
 def peers(size: tuple[int, int], threads: int) -> dict[str, Turn]:
@@ -104,25 +103,9 @@ def peers(size: tuple[int, int], threads: int) -> dict[str, Turn]:
     data, outputs = seafusion_shape.onnx_bytes(*thermal.shape), seafusion_shape.OUTPUTS
     turns: dict[str, Turn] = {}
     if find_spec('openvino') is not None:
-        turns[f'{PEER}, openvino f32'] = openvino_graph(data, floats, outputs, 'f32', threads)
+        turns[f'{PEER}, openvino f32'] = openvino_graph(data, floats, outputs, threads)
     turns[f'{PEER}, onnxruntime f32'] = onnxruntime_graph(data, floats, outputs, threads)
-    if computes_bf16():
-        turns[f'{PEER}, openvino bf16'] = openvino_graph(data, floats, outputs, 'bf16', threads)
     return turns
-
-
-def _eager(rgb: np.ndarray, thermal: np.ndarray, threads: int) -> Turn:
-    """Return one inference in PyTorch with fresh weights, which cost what trained ones cost."""
-    import torch
-    from uaafusion_ros.engine.torch_backend import deployed
-    from uaafusion_ros.engine.torch_backend import make_network
-    from uaafusion_ros.engine.torch_backend import TorchSession
-    from uaafusion_ros.network import presets
-    torch.set_num_threads(threads)
-    device = torch.device('cpu')
-    module = deployed(make_network(presets.preset(PRESET)), device, 'fp32')
-    session = TorchSession(module, *thermal.shape, device, 'fp32')
-    return lambda: session.run(rgb, thermal)
 
 
 def measure(plan: Plan) -> dict[str, Any]:
@@ -138,11 +121,10 @@ def measure(plan: Plan) -> dict[str, Any]:
 
 def table(result: Mapping[str, Any]) -> str:
     """Return the result as Markdown."""
-    def versus(name: str) -> str:
-        found = result['rate_over_peer'].get(name)
-        return '{median:.1f} ({low:.1f} to {high:.1f})'.format(**found) if found else ''
-
+    versus = {name: '{median:.1f} ({low:.1f} to {high:.1f})'.format(**found)
+              for name, found in result['rate_over_peer'].items()}
     return markdown(
         ['engine', 'p50 ms', 'p95 ms', 'processor ms', 'pairs/s', "rate over SeAFusion's shape"],
-        [[name, row['p50_ms'], row['p95_ms'], row['cpu_ms'], 1e3 / row['p50_ms'], versus(name)]
+        [[name, row['p50_ms'], row['p95_ms'], row['cpu_ms'], 1e3 / row['p50_ms'],
+          versus.get(name, '')]
          for name, row in result['engines'].items()])

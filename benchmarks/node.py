@@ -1,12 +1,11 @@
 """
 Nodes end to end: images sent over DDS, fused image and mask received.
 
-Five nodes take turns in each run: the shipped one, one written the usual way with PyTorch in eager
-mode (plain_node.py), and both without a network, which shows what the nodes themselves cost. The
-plain one goes without twice: with a constant image and mask, and with constant logits, among which
-it still seeks the likeliest class, as the shipped node's engine does for it. Then each of the
-first two gets three times what it can take. Scaling is that of the shipped node with the size of
-images and the number of camera pairs, each of which has a node process of its own.
+Four nodes take turns in each run: the shipped one, one written the usual way with PyTorch in eager
+mode (plain_node.py), and both with an engine that returns constant arrays, which shows what the
+nodes themselves cost. Then each of the first two gets three times what it can take. Scaling is
+that of the shipped node with the size of images and the number of camera pairs, each of which has
+a node process of its own.
 """
 
 from __future__ import annotations
@@ -34,15 +33,12 @@ def _plain(engine: str) -> NodeKind:
     return NodeKind((str(ROOT / 'benchmarks/plain_node.py'), engine), reports=False)
 
 
-SHIPPED = NodeKind(('-m', 'uaafusion_ros.nodes.fusion_node'))
+SHIPPED = NodeKind(('-m', 'uaafusion_ros.nodes.main'))
 OURS, USUAL = 'shipped', 'plain, torch eager'
 OURS_NULL, USUAL_NULL = 'shipped, constant engine', 'plain, constant engine'
-USUAL_LOGITS = 'plain, constant logits'
 KINDS = {OURS: SHIPPED, USUAL: _plain('torch'),
          OURS_NULL: NodeKind((str(ROOT / 'benchmarks/null_engine_node.py'),)),
-         USUAL_NULL: _plain('constant'), USUAL_LOGITS: _plain('logits')}
-BARE = (OURS_NULL, USUAL_NULL, USUAL_LOGITS)
-WITH_TORCH = (USUAL, USUAL_LOGITS)
+         USUAL_NULL: _plain('constant')}
 
 
 def _loaded(kind: NodeKind, plan: Plan, folder: Path, **changed: Any) -> NodesUnderLoad:
@@ -62,13 +58,13 @@ def _run(plan: Plan, folder: Path) -> dict[str, Any]:
     """Return the figures of every node at every rate, and of the overload."""
     result: dict[str, Any] = {'rates': {}, 'overload': {}}
     for name, kind in KINDS.items():
-        if name in WITH_TORCH and not find_spec('torch'):
+        if name == USUAL and not find_spec('torch'):
             continue
         place = folder / name.replace(', ', '_').replace(' ', '_')
         with _loaded(kind, plan, place) as tested:
             result['rates'][name] = {
                 f'{rate:g}': tested.play(rate, plan.settle_s + plan.seconds)['']
-                for rate in (plan.bare_rates if name in BARE else plan.rates)}
+                for rate in (plan.bare_rates if name in (OURS_NULL, USUAL_NULL) else plan.rates)}
             if name in (OURS, USUAL):
                 result['overload'][name] = _overload(tested, plan)
     return result
@@ -95,7 +91,6 @@ def compare(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return processor time per pair of the usual way over ours, by rate and by engine."""
     compared: dict[str, Any] = {}
     for name, ours, usual in (('without engine', OURS_NULL, USUAL_NULL),
-                              ('without network', OURS_NULL, USUAL_LOGITS),
                               ('with engine', OURS, USUAL)):
         for rate in runs[0]['rates'][ours]:
             both = [(run['rates'][usual][rate]['cpu_ms'], run['rates'][ours][rate]['cpu_ms'])
@@ -155,15 +150,10 @@ def scaling_table(result: Mapping[str, Any]) -> str:
         return [row['input_hz'], row['output_hz'], row['latency_ms']['p50'],
                 row['latency_ms']['p95'], row['cpu_ms']]
 
-    def megapixels(name: str) -> float:
-        width, height = map(int, name.split('x'))
-        return width * height / 1e6
-
     titles = ['Hz in', 'Hz out', 'latency p50 ms', 'p95', 'processor ms per pair']
     return '\n\n'.join((
-        markdown(['images', *titles, 'per megapixel'],
-                 [[name, *cells(row), row['cpu_ms'] and row['cpu_ms'] / megapixels(name)]
-                  for name, row in result['sizes'].items()]),
+        markdown(['images', *titles],
+                 [[name, *cells(row)] for name, row in result['sizes'].items()]),
         markdown(['camera pairs', 'Hz out of all', *titles],
                  [[count, sum(each['output_hz'] for each in rows), *cells(row)]
                   for count, rows in result['pairs'].items() for row in rows])))

@@ -10,14 +10,12 @@ from uaafusion_ros.engine import models
 from uaafusion_ros.engine.contract import Backend
 from uaafusion_ros.imaging.buffers import message_image
 from uaafusion_ros.nodes import fusion_node
-from uaafusion_ros.settings import Settings
 
 
 class NullBackend(Backend):
     """Answers at once with arrays that were made before, in the memory that OpenVINO writes to."""
 
     def __init__(self, preset: str) -> None:
-        """Describe itself as the shipped model of `preset`."""
         super().__init__(models.load(*models.shipped(preset))[1], 'constant')
         self._outputs: dict[tuple[int, ...], list[np.ndarray]] = {}
 
@@ -31,14 +29,9 @@ class NullBackend(Backend):
         return self._outputs[thermal.shape]
 
     def close(self) -> None:
-        """Forget the arrays."""
         self._outputs.clear()
 
 
-def _make(settings: Settings) -> NullBackend:
-    return NullBackend(settings.model.preset)
-
-
 if __name__ == '__main__':
-    fusion_node.make_backend = _make
+    fusion_node.make_backend = lambda settings: NullBackend(settings.model.preset)
     sys.exit(fusion_node.main())

@@ -3,10 +3,8 @@ A fusion node written the usual way, to compare with.
 
 Conversion as cv_bridge does it, pairing as message_filters does it, reliable subscriptions of
 depth 10, pre- and postprocessing with OpenCV in float32, and inference in the callback; nothing is
-made slow on purpose. The engine `constant` returns the same image and mask each time, `logits` is
-PyTorch with a network that returns the same tensors each time, so that the likeliest class is
-still sought among them, and `torch` is `fast` in eager mode with fresh weights, which cost what
-trained ones cost.
+made slow on purpose. The engine `constant` returns the same image and mask each time, `torch` is
+`fast` in eager mode with fresh weights, which cost what trained ones cost.
 """
 
 from __future__ import annotations
@@ -25,7 +23,6 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
-CLASSES = 9
 QUEUE, SLOP_NS = 10, 50_000_000
 WARM_UP = 3
 _LAYOUTS = {'rgb8': (np.uint8, 3), 'bgr8': (np.uint8, 3), 'mono8': (np.uint8, 1),
@@ -61,12 +58,10 @@ class ApproximateTime:
     """
 
     def __init__(self, queue_size: int, slop_ns: int, call: Callable[..., None]) -> None:
-        """Call `call` with the two messages, the first topic's first."""
         self._queues: tuple[dict[int, Image], ...] = ({}, {})
         self._size, self._slop_ns, self._call = queue_size, slop_ns, call
 
     def add(self, topic: int, message: Image) -> None:
-        """Take a message of topic 0 or 1."""
         own, other = self._queues[topic], self._queues[1 - topic]
         stamp = message.header.stamp.sec * 10 ** 9 + message.header.stamp.nanosec
         own[stamp] = message
@@ -80,10 +75,7 @@ class ApproximateTime:
 
 
 class PlainNode(Node):
-    """Subscribe, pair, infer and publish, all in one callback."""
-
     def __init__(self, engine: Engine) -> None:
-        """Start at once."""
         super().__init__('plain_node')
         self._engine = engine
         profile = QoSProfile(depth=10)
@@ -113,7 +105,6 @@ class PlainNode(Node):
 
 
 def constant_engine() -> Engine:
-    """Return an engine that answers at once."""
     @cache
     def made(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
         ramp = np.tile(np.arange(width) % 256, (height, 1))
@@ -122,41 +113,35 @@ def constant_engine() -> Engine:
     return lambda thermal, luma, chroma: made(*luma.shape[2:])
 
 
-def torch_engine(threads: int, constant: bool) -> Engine:
-    """Return `fast` in PyTorch, or constant logits, called as a training script would do it."""
+def torch_engine(threads: int) -> Engine:
+    """Return `fast` in PyTorch, called as a training script would do it."""
     import torch
+    import torch.nn.functional as F
+
     from uaafusion_ros.engine.torch_backend import make_network
     from uaafusion_ros.network.presets import preset
     torch.set_num_threads(threads)
     network = make_network(preset('fast')).eval()
 
-    @cache
-    def made(*shape: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return torch.rand(1, 1, *shape), torch.rand(1, CLASSES, *shape)
-
     def infer(*planes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with torch.no_grad():
             tensors = [torch.from_numpy(plane) for plane in planes]
-            if constant:
-                fused, logits = made(*tensors[1].shape[2:])
-            else:
-                result, logits = network(*tensors)
-                fused = result.fused
-        return fused[0, 0].numpy(), logits[0].argmax(0).numpy()
+            result, _, logits = network(*tensors)
+            logits = F.interpolate(logits, tensors[0].shape[2:], mode='bilinear')
+        return result.fused[0, 0].numpy(), logits[0].argmax(0).numpy()
 
     return infer
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(prog='plain_node')
-    parser.add_argument('engine', choices=('constant', 'logits', 'torch'))
+    parser.add_argument('engine', choices=('constant', 'torch'))
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--size', type=int, nargs=2, default=(640, 480), metavar=('W', 'H'))
     options, ros_arguments = parser.parse_known_args(arguments)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     engine = (constant_engine() if options.engine == 'constant'
-              else torch_engine(options.threads, options.engine == 'logits'))
+              else torch_engine(options.threads))
     width, height = options.size
     plane = np.zeros((1, 1, height, width), np.float32)
     for _ in range(WARM_UP):

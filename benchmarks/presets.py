@@ -6,47 +6,45 @@ What each preset costs, as the Markdown table of docs/presets.md.
 Multiply-adds are PyTorch's own count of convolutions and matrix products over the graph as it
 runs. Times are of the processor, so that other programs' share of it does not count: the least of
 several runs, of one run where a run takes seconds. Weights are fresh, which cost what trained
-ones cost; OpenVINO runs the shipped model. Exact attribution is asked for CLASSES regions. Beside
-the presets stands the published shape of SeAFusion (seafusion_shape.py).
+ones cost; OpenVINO runs the shipped model. Beside the presets stands the published shape of
+SeAFusion (seafusion_shape.py).
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-import sys
 import time
 from typing import Any
 
 from common import machine
 from common import versions
 import seafusion_shape
+from tabulate import tabulate
 import torch
 from torch import nn
-from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from uaafusion_ros.engine.loading import load_backend
 from uaafusion_ros.engine.torch_backend import make_network
-from uaafusion_ros.harness.roofline import count
-from uaafusion_ros.network.exact import fuse_exactly
 from uaafusion_ros.network.model import Deployed
 from uaafusion_ros.network.presets import preset
-from uaafusion_ros.network.presets import Preset
 
-CLASSES = 4  # regions that exact attribution is asked for
-STEPS = 5
+NAMES = ('fast', 'paper', 'release')
+PEER = "SeAFusion's shape"
 RUNS = 7  # of what takes milliseconds
-NONE = '-'
 
 
-def parameters(*modules: nn.Module) -> int:
+def parameters(module: nn.Module | None) -> str | None:
     """Return the number of trained numbers."""
-    return sum(p.numel() for module in modules for p in module.parameters())
+    return module and f'{sum(p.numel() for p in module.parameters()):,}'
 
 
 def gmac(run: Callable[[], Any]) -> float:
     """Return the multiply-adds of convolutions and matrix products in `run`, in 1e9."""
-    return count(run, []).flops / 2e9
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops() / 2e9
 
 
 def milliseconds(run: Callable[[], Any], runs: int) -> float:
@@ -59,131 +57,89 @@ def milliseconds(run: Callable[[], Any], runs: int) -> float:
     return min(taken) * 1e3
 
 
-def fusion_alone(network: nn.Module,
-                 images: tuple[Tensor, Tensor, Tensor]) -> Callable[[], Any]:
-    """Return the unfolding network with its weights and attention given."""
-    thermal, luma, _ = images
-    weights = network.fusion.cells(torch.full_like(luma, 0.5))
-    attention = torch.zeros_like(weights)
-    return lambda: network.fusion(thermal, luma, weights, lambda stage, iterates: attention)
-
-
-def exactly(spec: Preset, network: nn.Module,
-            images: tuple[Tensor, Tensor, Tensor]) -> Callable[[], Any]:
-    """Return the fusion with exact attribution of CLASSES quarters of the image's width."""
-    height, width = images[1].shape[2:]
-    classes = torch.arange(width) * CLASSES // width
-    reference = torch.nn.functional.one_hot(classes, spec.classes).float().permute(1, 0)
-    reference = reference[None, :, None].expand(1, -1, height, -1).contiguous()
-    return lambda: fuse_exactly(
-        spec, network.fusion, network.segmenter, *images, STEPS, reference)
-
-
-def passes(spec: Preset) -> str:
-    """Return how often a frame passes the segmentation network as published."""
-    # A look at the average image, the points of both paths, every stage but the last, the mask.
-    forward = 1 + 2 * STEPS + (spec.stages - 1) + 1
-    return f'{forward} forward, {2 * STEPS} C + {spec.stages - 1} backward'
-
-
-def column(name: str, height: int, width: int, threads: int) -> list[str]:
-    """Return one preset's figures, in the order of ROWS."""
+def column(name: str, height: int, width: int, threads: int) -> dict[str, str | None]:
+    """Return one preset's figures by row."""
     torch.manual_seed(0)
-    spec = preset(name)
-    network = make_network(spec).eval().requires_grad_(False)
-    images = tuple(torch.rand(1, n, height, width) for n in (1, 1, 2))
-    rgb, thermal = (torch.randint(256, shape, dtype=torch.uint8)
-                    for shape in ((height, width, 3), (height, width)))
-    fusion = fusion_alone(network, images)
-    head = getattr(network, 'attribution', None)
-    counts = [parameters(network.fusion), parameters(network.segmenter),
-              parameters(head) if head else 0, parameters(network)]
-    with torch.no_grad():
-        macs = [gmac(fusion), gmac(lambda: network.segmenter(*images[1:]))]
-        if head:
-            whole = Deployed(network)
-            macs += [gmac(lambda: whole(rgb, thermal)), None]
-            times = [milliseconds(fusion, RUNS), milliseconds(lambda: whole(rgb, thermal), RUNS)]
-            backend = load_backend(preset=name, backend='openvino', threads=threads)
-            arrays = rgb.numpy(), thermal.numpy()
-            times += [milliseconds(lambda: backend.infer(*arrays), RUNS), None]
-            backend.close()
-        else:
-            begin = time.process_time()
-            macs += [None, gmac(exactly(spec, network, images))]
-            taken = (time.process_time() - begin) * 1e3
-            times = [milliseconds(fusion, 1), None, None, taken]
-    return [*(f'{n:,}' if n else NONE for n in counts), *map(figure, macs),
-            NONE if head else passes(spec), *map(figure, times)]
+    network = make_network(preset(name)).eval().requires_grad_(False)
+    thermal, luma, chroma = (torch.rand(1, n, height, width) for n in (1, 1, 2))
+    rgb, heat = (torch.randint(256, shape, dtype=torch.uint8)
+                 for shape in ((height, width, 3), (height, width)))
+    head = getattr(network, 'mask_head', None)
+    weights = network.fusion.cells(torch.full_like(luma, 0.5))
+    attention = None if head else lambda *_: torch.zeros_like(weights)
+
+    def fusion() -> Any:
+        return network.fusion(thermal, luma, weights, attention)
+
+    rows = {'parameters: fusion': parameters(network.fusion),
+            'parameters: segmentation network': parameters(network.segmenter),
+            'parameters: head of the mask': parameters(head),
+            'parameters in all': parameters(network),
+            'GMAC: fusion alone': figure(gmac(fusion)),
+            'GMAC: one pass of the segmentation network': figure(
+                gmac(lambda: network.segmenter(luma, chroma))),
+            'ms: fusion alone, PyTorch': figure(milliseconds(fusion, RUNS if head else 1))}
+    if head:
+        whole = Deployed(network)
+        backend = load_backend(preset=name, backend='openvino', threads=threads)
+        rows |= {
+            'GMAC: deployed, fused image and mask': figure(gmac(lambda: whole(rgb, heat))),
+            'ms: deployed, PyTorch': figure(milliseconds(lambda: whole(rgb, heat), RUNS)),
+            'ms: deployed, OpenVINO': figure(milliseconds(
+                lambda: backend.infer(rgb.numpy(), heat.numpy()), RUNS))}
+    return rows
 
 
-def seafusion(height: int, width: int) -> list[str]:
+def seafusion(height: int, width: int) -> dict[str, str | None]:
     """Return the same figures of SeAFusion's published shape, which makes no mask."""
-    network = seafusion_shape.make()
-    images = torch.rand(2, 1, 1, height, width)
-    count, macs = parameters(network), figure(seafusion_shape.gmac(network, height, width))
-    with torch.no_grad():
-        taken = figure(milliseconds(lambda: network(*images), 2))
-    return [f'{count:,}', NONE, NONE, f'{count:,}', macs, NONE, NONE, NONE, NONE, taken, NONE,
-            NONE, NONE]
+    network, images = seafusion_shape.make(), torch.rand(2, 1, 1, height, width)
+    return {'parameters: fusion': parameters(network), 'parameters in all': parameters(network),
+            'GMAC: fusion alone': figure(gmac(lambda: network(*images))),
+            'ms: fusion alone, PyTorch': figure(milliseconds(lambda: network(*images), 2))}
 
 
-def figure(value: float | None) -> str:
+def figure(value: float) -> str:
     """Return three digits at least."""
-    if value is None:
-        return NONE
     return f'{value:,.0f}' if value >= 100 else f'{value:.3g}'
 
 
-ROWS = (
-    'parameters: fusion', 'parameters: segmentation network', 'parameters: attribution head',
-    'parameters in all', 'GMAC: fusion alone', 'GMAC: one pass of the segmentation network',
-    'GMAC: deployed, fused image and mask',
-    f'GMAC: fusion, exact attribution of {CLASSES} classes',
-    'passes of the segmentation network as published, C classes', 'ms: fusion alone, PyTorch',
-    'ms: deployed, PyTorch', 'ms: deployed, OpenVINO',
-    f'ms: fusion, exact attribution of {CLASSES} classes, PyTorch')
-
-
 def main() -> None:
-    """Print the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--size', default='640x480')
     parser.add_argument('--threads', type=int, default=1)
     args = parser.parse_args()
     width, height = map(int, args.size.split('x'))
     torch.set_num_threads(args.threads)
-    names = ('fast', 'paper', 'release')
-    columns = [column(name, height, width, args.threads) for name in names]
-    columns.append(seafusion(height, width))
-    print(INTRODUCTION.format(size=args.size, command='PYTHONPATH=. python benchmarks/presets.py'))
-    print('| | ' + ' | '.join(f'`{name}`' for name in names) + " | SeAFusion's shape |")
-    print('|---|' + '---:|' * len(columns))
-    for label, *cells in zip(ROWS, *columns):
-        print(f'| {label} | ' + ' | '.join(cells) + ' |')
+    with torch.no_grad():
+        columns = {f'`{name}`': column(name, height, width, args.threads) for name in NAMES}
+        columns[PEER] = seafusion(height, width)
     here, found = machine(), versions()
-    print(f"\nMeasured on {here['processor']}, {args.threads} of {here['cores']} cores, load "
-          f"{here['load_before']:.0f} before, PyTorch {found['torch']}, OpenVINO "
-          f"{found['openvino']}, Python {found['python']}.")
+    print(PAGE.format(
+        size=args.size, threads=args.threads, **here, **found, table=tabulate(
+            [[row, *(each.get(row) for each in columns.values())] for row in columns['`fast`']],
+            ['', *columns], 'pipe', disable_numparse=True, missingval='-',
+            colalign=('left', *('right',) * len(columns)))))
 
 
-INTRODUCTION = """# What the presets cost
+PAGE = """# What the presets cost
 
-Written by `{command} > docs/presets.md`. Images are {size}.
+Written by `PYTHONPATH=. python benchmarks/presets.py > docs/presets.md`. Images are {size}.
 
 - **GMAC** are 10^9 multiply-adds of convolutions and matrix products, counted by PyTorch over the
   graph as it runs. `fast` is deployed as one graph that looks at both sources, fuses and segments.
-- **Exact attribution** needs autograd or tangents and is for study: the row says what
-  network/attribution_paper.py really computes for four regions side by side, with the path
-  attention of network/exact.py, but without the passes that find the regions and the mask. What
-  the published way would take is the number of passes times that of one pass (a backward pass
-  costs about as much as a forward pass).
+- **Exact attribution**, which `paper` and `release` need, takes autograd and is for study: for C
+  classes, 16 forward and 10 C + 4 backward passes of the segmentation network a pair (a backward
+  pass costs about as much as a forward pass).
 - **ms** are milliseconds of processor time (equal to time by the clock on an idle core), the least
   of seven runs for `fast`, of two for SeAFusion's shape, and of one for `paper` and `release`.
 - **SeAFusion's shape** is the published architecture with random weights (L. Tang et al.,
   Information Fusion 82, 2022: 0.167 M parameters, 51 GMAC); it makes no mask.
-"""
+
+{table}
+
+Measured on {processor}, {threads} of {cores} cores, load {load_before:.0f} before,
+PyTorch {torch}, OpenVINO {openvino}, Python {python}."""
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

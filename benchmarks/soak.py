@@ -61,7 +61,6 @@ class Record:
     faults: list[tuple[float, float, str]] = field(default_factory=list)
 
     def column(self, name: str) -> list[float]:
-        """Return one value of each sample."""
         return [sample[name] for sample in self.samples]
 
     def minima_mb(self, name: str) -> list[float]:
@@ -70,7 +69,6 @@ class Record:
             self.column('at_s'), [kib / 1024 for kib in self.column(name)], self.cycles)
 
     def calm(self) -> list[tuple[float, float]]:
-        """Return the outputs outside of faults."""
         return [output for output in self.outputs if not any(
             begin <= output[0] < end + CALM_S for begin, end, _ in self.faults)]
 
@@ -105,7 +103,7 @@ class Soak:
         self._options, self._environment = options, environment
         self._running, self._start = True, time.monotonic()
         self.node = Process(
-            ['-m', 'uaafusion_ros.nodes.fusion_node', '--ros-args', '-p',
+            ['-m', 'uaafusion_ros.nodes.main', '--ros-args', '-p',
              f'engine.warmup_size:={list(options.size)}', '-p', 'diagnostics.period_s:=1.0'],
             environment, options.out / 'node.txt')
         self._cameras = {camera: self._camera(camera) for camera in CAMERAS}
@@ -245,7 +243,6 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the soak and print its verdict."""
     parser = argparse.ArgumentParser(
         prog='soak', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--minutes', type=float, default=10.0)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-import runpy
 import sys
-from types import ModuleType
-from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +11,7 @@ from uaafusion_ros.cli import build_engine
 from uaafusion_ros.errors import ParameterError
 from uaafusion_ros.launching import build_command
 from uaafusion_ros.launching import camera_pairs
+from uaafusion_ros.launching import parse_parameters
 from uaafusion_ros.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -74,70 +72,13 @@ def test_the_build_command_is_one_that_the_verb_takes():
     assert (options.size, options.precision) == ([(384, 512)], 'fp32')
 
 
-class StandIn:
-    """In the place of any class of launch and launch_ros: keeps what it was made with."""
-
-    def __init__(self, *args, **kwargs):
-        self.args, self.kwargs = args, kwargs
-
-
-@pytest.fixture
-def launched(monkeypatch):
-    """
-    Run a launch file with stand-ins for launch, which no package index has.
-
-    Returns what its opaque function makes of `arguments`.
-    """
-    def run(name, **arguments):
-        class Configuration(StandIn):
-            def perform(self, context):
-                return arguments[self.args[0]]
-
-        for module, names in {
-            'launch': ('LaunchDescription',),
-            'launch.actions': ('DeclareLaunchArgument', 'ExecuteProcess',
-                               'IncludeLaunchDescription', 'OpaqueFunction',
-                               'SetEnvironmentVariable'),
-            'launch.conditions': ('IfCondition',),
-            'launch.launch_description_sources': ('PythonLaunchDescriptionSource',),
-            'launch.substitutions': ('EnvironmentVariable', 'PathJoinSubstitution'),
-            'launch_ros': (), 'launch_ros.actions': ('Node',),
-            'launch_ros.substitutions': ('FindPackageShare',),
-        }.items():
-            stand_in = ModuleType(module)
-            for each in names:
-                setattr(stand_in, each, type(each, (StandIn,), {}))
-            monkeypatch.setitem(sys.modules, module, stand_in)
-        sys.modules['launch.substitutions'].LaunchConfiguration = Configuration
-        content = runpy.run_path(str(ROOT / 'launch' / name))
-        description = content['generate_launch_description']()
-        assert description.args[0]
-        return content['_nodes'](SimpleNamespace())
-    return run
+def test_parameters_are_a_mapping_in_yaml():
+    assert parse_parameters('') == {}
+    assert parse_parameters('{sync: {slop_ms: 3}, autostart: false}') == {
+        'sync.slop_ms': 3, 'autostart': False}
 
 
-def test_each_pair_becomes_a_launch_of_its_own(launched):
-    made = launched('multi_fusion.launch.py', cameras=str(ROOT / 'config/cameras.yaml'))
-    given = [dict(item.kwargs['launch_arguments']) for item in made]
-    assert [each['namespace'] for each in given] == ['front', 'rear']
-    assert given[0]['rgb_info_topic'] == 'zed/rgb/camera_info'
-    assert all({'backend', 'use_sim_time', 'log_level'} <= set(each) for each in given)
-
-
-FUSION = {'thermal_topic': 'thermal/image_raw', 'rgb_topic': 'cam/color/image',
-          'thermal_info_topic': '', 'rgb_info_topic': '', 'backend': '', 'build_only': 'false',
-          'params_file': str(ROOT / 'config/fusion.yaml')}
-
-
-def test_the_node_gets_its_topics(launched):
-    fusion, rviz = launched('fusion.launch.py', **FUSION)
-    remapped = dict(fusion.kwargs['remappings'])
-    assert remapped['rgb/image_raw'] == 'cam/color/image'
-    assert remapped['rgb/camera_info'] == 'cam/color/camera_info'
-    assert rviz.kwargs['executable'] == 'rviz2'
-
-
-def test_build_only_builds_and_starts_no_node(launched):
-    process, = launched('fusion.launch.py', **{**FUSION, 'build_only': 'true'})
-    assert type(process).__name__ == 'ExecuteProcess'
-    assert 'build-engine' in process.kwargs['cmd'] and '640x480' in process.kwargs['cmd']
+@pytest.mark.parametrize('text', ['sync.slop_ms:=3', '[1]', '{'])
+def test_other_parameters_are_refused(text):
+    with pytest.raises(ParameterError):
+        parse_parameters(text)

@@ -1,4 +1,4 @@
-"""`python -m train fit|evaluate|distill|export|check --config FILE [section.key=value ...]`."""
+"""`python -m train fit|evaluate|export|check --config FILE [section.key=value ...]`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from train import check
 from train import config as settings
 from train.config import Config
 from train.deploy import deploy
-from train.distill_phase import DistillPhase
 from train.evaluate import evaluate
 from train.exact_phase import ExactPhase
 from train.fusion_phase import FusionPhase
@@ -24,7 +23,7 @@ from uaafusion_ros.errors import ParameterError
 from uaafusion_ros.errors import UaafusionError
 
 PHASES = {'segmentation': SegmentationPhase, 'fusion': FusionPhase, 'joint': JointPhase,
-          'exact': ExactPhase, 'distill': DistillPhase}
+          'exact': ExactPhase}
 
 
 def run_fit(config: Config) -> None:
@@ -37,20 +36,12 @@ def run_evaluate(config: Config) -> None:
     evaluate(phase_of(config), config)
 
 
-def run_distill(config: Config) -> None:
-    """Train the attention head of a finished joint network further."""
-    if config.phase != 'distill':
-        raise ParameterError(f"'phase': distill runs the phase 'distill', not '{config.phase}'; "
-                             'train/configs/fast_distill.yaml is such a configuration')
-    run_fit(config)
-
-
 def run_export(config: Config) -> None:
-    """Write the network as ONNX into models/."""
-    print(f'wrote {deploy(config, Path("models"))}')
+    """Write the network into models/: ONNX where it can be deployed, and weights."""
+    print('\n'.join(f'wrote {path}' for path in deploy(config, Path('models'))))
 
 
-VERBS = {'fit': run_fit, 'evaluate': run_evaluate, 'distill': run_distill, 'export': run_export}
+VERBS = {'fit': run_fit, 'evaluate': run_evaluate, 'export': run_export}
 
 
 def phase_of(config: Config) -> Phase:
@@ -79,7 +70,10 @@ def main(argv: list[str] | None = None) -> int:
         torch.manual_seed(config.seed)
         torch.set_num_threads(config.threads)
         VERBS[args.verb](config)
-    except UaafusionError as error:
+    except KeyboardInterrupt:
+        print('error: interrupted', file=sys.stderr)
+        return 2
+    except (UaafusionError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     return 0

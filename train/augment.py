@@ -50,6 +50,41 @@ def crop(sample: Sample, size: int, rng: np.random.Generator,
             np.ascontiguousarray(thermal, np.float32) / 255, np.ascontiguousarray(label))
 
 
+def mixed(below: tuple[np.ndarray, ...], above: tuple[np.ndarray, ...],
+          rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """
+    Lay the labelled objects of one crop over another (ClassMix: Olsson et al., WACV 2021).
+
+    below, above: rgb, thermal and label as `crop` returns them, of one size. A random half of the
+    classes in `above`, never the first or the unknown, comes along with its pixels of both images.
+    """
+    present = np.flatnonzero(np.bincount(above[2].ravel(), minlength=2)[1:IGNORE]) + 1
+    if not present.size:
+        return below
+    chosen = rng.choice(present, max(1, round(present.size / 2)), replace=False)
+    over = np.isin(above[2], chosen)
+    return (np.where(over[..., None], above[0], below[0]), np.where(over, above[1], below[1]),
+            np.where(over, above[2], below[2]))
+
+
+def pseudo_thermal(rgb: np.ndarray, label: np.ndarray, warm: dict[int, float],
+                   rng: np.random.Generator) -> np.ndarray:
+    """
+    Return what stands in for the thermal image of an RGB crop, float32 (H, W).
+
+    Gray or inverted gray at a low contrast, blurred, its objects warmer by a random part of
+    `warm` (by class id).
+    """
+    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) ** rng.uniform(0.7, 1.6)
+    gray = (1 - gray if rng.random() < 0.5 else gray) * rng.uniform(0.15, 0.5)
+    heat = np.zeros_like(gray)
+    for class_id, most in warm.items():
+        heat[label == class_id] = rng.uniform(0.1, 1.0) * most
+    image = gray * (1 - 0.5 * (heat > 0)) + heat
+    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.6, 1.4))
+    return np.clip(image, 0, 1).astype(np.float32)
+
+
 def photometric(rgb: np.ndarray, thermal: np.ndarray,
                 rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """
@@ -65,6 +100,8 @@ def photometric(rgb: np.ndarray, thermal: np.ndarray,
         room = max(0.0, 1.0 - gain * (high - low))
         offset = rng.uniform(0, room) * rng.random()
         thermal = (thermal - low * rng.random()) * gain + offset
+    if rng.random() < 0.05:  # black is hot
+        thermal = thermal.max() - thermal
     if rng.random() < 0.15:  # gray cameras are mounted too
         rgb = np.repeat(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
     if rng.random() < 0.5:

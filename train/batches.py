@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 
@@ -35,9 +36,10 @@ class Batch:
     """
     Thermal and luma (B, 1, H, W), chroma (B, 2, H, W), label (B, H, W).
 
-    rows: their place among the `total` samples that all processes see in this step. What is drawn
-    at random per sample is drawn for all of them and taken by `rows`, so that the number of
-    processes changes nothing.
+    cameras: which of both images (thermal, luma) the sample has, bool (2, B). hidden: ids of the
+    classes that label 0 does not rule out, per sample. rows: their place among the `total` samples
+    that all processes see in this step. What is drawn at random per sample is drawn for all of
+    them and taken by `rows`, so that the number of processes changes nothing.
     """
 
     thermal: Tensor
@@ -46,22 +48,43 @@ class Batch:
     label: Tensor
     rows: slice
     total: int
+    cameras: Tensor
+    hidden: tuple[tuple[int, ...], ...]
 
 
-def training_batch(samples: list[Sample], data: Data, seed: int, step: int,
-                   lost: float = 0.0, share: Share = Share()) -> Batch:
-    """Return augmented random crops; `lost` is the probability of a missing camera."""
+# How much warmer than its surroundings, at most, a class is in pseudo-thermal images.
+WARM = {1: 0.3, 2: 0.6}
+
+
+def training_batch(samples: Sequence[Sample], data: Data, seed: int, step: int,
+                   lost: float = 0.0, share: Share = Share(),
+                   draws: Sequence[float] | None = None) -> Batch:
+    """
+    Return augmented random crops.
+
+    lost: the probability of a missing camera; draws: how often each sample is drawn, relative to
+    the others, None for evenly.
+    """
     first, *streams = np.random.SeedSequence((seed, step)).spawn(1 + data.batch)
-    picks = np.random.default_rng(first).integers(0, len(samples), data.batch)
+    chance = None if draws is None else np.asarray(draws) / np.sum(draws)
+    picks = np.random.default_rng(first).choice(len(samples), data.batch, p=chance)
     place = share.rows(data.batch)
     rows = []
     for pick, stream in zip(picks[place], streams[place]):
         rng = np.random.default_rng(stream)
-        rgb, thermal, label = augment.crop(
-            samples[pick], data.crop, rng, (data.smallest, data.largest))
+        sample, scales = samples[pick], (data.smallest, data.largest)
+        rgb, thermal, label = augment.crop(sample, data.crop, rng, scales)
+        cameras = sample.cameras
+        if rng.random() < data.mix and not sample.hidden and sample.label is not None:
+            other = samples[rng.choice(len(samples), p=chance)]
+            if not other.hidden and other.label is not None:
+                over = augment.crop(other, data.crop, rng, scales, focus=1.0)
+                rgb, thermal, label = augment.mixed((rgb, thermal, label), over, rng)
+        if cameras == 'rgb' and rng.random() < 0.7:
+            thermal, cameras = augment.pseudo_thermal(rgb, label, WARM, rng), 'both'
         rgb, thermal = augment.photometric(rgb, thermal, rng)
-        rgb, thermal = augment.faults(rgb, thermal, rng, lost)
-        rows.append((rgb, thermal, label))
+        rgb, thermal = augment.faults(rgb, thermal, rng, lost if cameras == 'both' else 0.0)
+        rows.append((rgb, thermal, label, cameras, sample.hidden))
     return _stack(rows, place, data.batch, share.device)
 
 
@@ -73,14 +96,17 @@ def whole(sample: Sample, multiple: int = 32, share: Share = Share()) -> Batch:
     if label is None:
         label = np.full(sample.thermal.shape, IGNORE, np.uint8)
     row = (sample.rgb[window].astype(np.float32) / 255,
-           sample.thermal[window].astype(np.float32) / 255, label[window])
+           sample.thermal[window].astype(np.float32) / 255, label[window], sample.cameras,
+           sample.hidden)
     return _stack([row], slice(0, 1), 1, share.device)
 
 
-def _stack(rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]], place: slice, total: int,
-           device: torch.device) -> Batch:
+def _stack(rows: list[tuple], place: slice, total: int, device: torch.device) -> Batch:
     rgb = torch.from_numpy(np.stack([row[0] for row in rows])).to(device).permute(0, 3, 1, 2)
     luma, chroma = rgb_to_ycrcb(rgb)
     thermal = torch.from_numpy(np.stack([row[1] for row in rows])).to(device).unsqueeze(1)
     label = torch.from_numpy(np.stack([row[2] for row in rows])).to(device)
-    return Batch(thermal, luma, chroma, label, place, total)
+    cameras = torch.tensor(
+        [[row[3] != other for row in rows] for other in ('rgb', 'thermal')], device=device)
+    return Batch(thermal, luma, chroma, label, place, total, cameras,
+                 tuple(row[4] for row in rows))

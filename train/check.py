@@ -19,6 +19,7 @@ from tqdm import tqdm
 from train import config as settings
 from train.config import Source
 from train.datasets.reader import attempt
+from train.datasets.samples import of_fold
 from train.datasets.samples import palette_of
 from train.datasets.scan import classes_of
 from train.datasets.scan import scan_source
@@ -34,7 +35,8 @@ class Report:
 
     pairs: those that are sound. sizes: pairs by (height, width). counts: labelled pixels of each
     class of `classes`. unlabelled: pixels without a label in labelled pairs. without_labels:
-    pairs that have none. defects: everything wrong, by file. files: the sound RGB files. notes:
+    pairs that have none. defects: everything wrong, by file. files: the sound RGB files (thermal
+    ones where there is no other camera). notes:
     what is odd about thermal images and was put right, or has to be known; a line for each kind.
     """
 
@@ -49,8 +51,12 @@ class Report:
     notes: tuple[str, ...]
 
 
-def check(source: Source) -> Report:
-    """Read every pair of a source; raises DatasetError where nothing can be looked for at all."""
+def check(source: Source, fold: int = -1, inside: bool = True) -> Report:
+    """
+    Read every pair of a source, or of those cut into folds those inside or outside `fold`.
+
+    Raises DatasetError where nothing can be looked for at all.
+    """
     classes = classes_of(source).names
     scan = scan_source(source)
     defects = [*scan.defects, *scan.orphans]
@@ -58,7 +64,8 @@ def check(source: Source) -> Report:
     counts = np.zeros(IGNORE + 1, np.int64)
     files, without_labels = set(), 0
     notes: dict[str, str] = {}
-    for pair in tqdm(scan.pairs, desc=source.layout, unit='pair', leave=False, disable=None):
+    pairs = of_fold(source, fold, scan.pairs, inside)
+    for pair in tqdm(pairs, desc=source.layout, unit='pair', leave=False, disable=None):
         images, wrong, findings = attempt(pair)
         defects.extend(wrong)
         for finding in findings:
@@ -66,8 +73,8 @@ def check(source: Source) -> Report:
                 f'{pair.thermal}: {finding.text}', finding.mended))))
         if wrong:
             continue
-        files.add(pair.rgb.resolve())
-        sizes[images['rgb'].shape[:2]] += 1
+        files.add((pair.rgb or pair.thermal).resolve())
+        sizes[next(iter(images.values())).shape[:2]] += 1
         if 'label' in images:
             counts += np.bincount(images['label'].ravel(), minlength=counts.size)
         else:
@@ -127,13 +134,13 @@ def main(argv: list[str]) -> int:
             groups = {'train': data.train, 'val': data.val}
         else:
             groups = {'': (Source(*args.rest),)}
-        return _report(groups)
+        return _report(groups, data.fold if args.config else -1)
     except UaafusionError as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
 
 
-def _report(groups: dict[str, Sequence[Source]]) -> int:
+def _report(groups: dict[str, Sequence[Source]], fold: int) -> int:
     defects = 0
     reports: dict[str, list[Report]] = {name: [] for name in groups}
     checked = []
@@ -142,7 +149,7 @@ def _report(groups: dict[str, Sequence[Source]]) -> int:
             title = ' '.join(filter(None, (source.layout, source.root, source.split)))
             print(f'{name}: {title}' if name else title)
             try:
-                report = check(source)
+                report = check(source, fold, name != 'train')
             except DatasetError as error:
                 defects += 1
                 print(f'  defect: {error}')

@@ -21,12 +21,20 @@ class Source:
     """
     One set of pairs: `layout` names an entry of `train.data.LAYOUTS`, `split` one of its splits.
 
-    Without a split the root is the folder of the split itself.
+    Without a split the root is the folder of the split itself. share: how often its pairs are
+    drawn, against the shares of the other sources. block: frame numbers (the digits of a name)
+    that stay together when the pairs are cut into five folds; 0 for a set that is not cut. fold:
+    the fold that is kept out of training, instead of the run's own. apart: leave out frames that
+    are nearer than so many numbers to one that is validated on.
     """
 
     layout: str = 'msrs'
     root: str = ''
     split: str = ''
+    share: float = 1.0
+    block: int = 0
+    fold: int = -1
+    apart: int = 0
 
 
 @dataclass(frozen=True)
@@ -34,11 +42,17 @@ class Data:
     """
     What to train and to validate on.
 
-    Crops are squares of `crop` pixels from images scaled by `smallest` to `largest`.
+    Crops are squares of `crop` pixels from images scaled by `smallest` to `largest`. fold: of the
+    sources that are cut into folds, this one is validated on and the others are trained on; -1
+    takes all. mix: the probability that objects of another pair are laid over a crop; lost: that
+    a camera is gone.
     """
 
     train: tuple[Source, ...] = ()
     val: tuple[Source, ...] = ()
+    fold: int = -1
+    mix: float = 0.0
+    lost: float = 0.05
     crop: int = 320
     batch: int = 8
     smallest: float = 0.6
@@ -75,21 +89,25 @@ class Loss:
     """
     Weights of the losses (see train/losses.py), of the iterates before the last among them.
 
-    attention_every: exact attributions every so many steps. What is aimed at (train/target.py) is
-    brighter by up to `emphasis` around where the attention is positive, and counts each source
-    with its weight to the power `preference`. prior_correction: the share of the class weighting
-    that the export takes back (train/deploy.py).
+    looks: the cross entropy of both sources alone; judge: that of the fused image, every
+    `judge_every`-th step; overlap: the share of the Lovasz loss in that of the mask; balance: the
+    power of the class weights. attention_every: exact attributions every so many steps. What is
+    aimed at (train/target.py) is brighter by up to `emphasis` around where the attention is
+    positive, and counts each source with its weight to the power `preference`.
     """
 
     target: float = 1.0
     intensity: float = 0.1
     segmentation: float = 0.05
-    attention: float = 0.02
+    looks: float = 0.5
+    judge: float = 0.1
+    judge_every: int = 4
+    overlap: float = 0.5
+    balance: float = 0.4
     attention_every: int = 4
     emphasis: float = 0.0
     iterates: float = 0.0
     preference: float = 0.5
-    prior_correction: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -97,20 +115,25 @@ class Config:
     """
     A whole run. `phase` is one of train.__main__.PHASES.
 
-    segmenter and fusion: the best checkpoints of the earlier phases, for the joint one.
-    views: what the segmentation phase sees, one of train.views.NAMES; network: the joint
-    checkpoint whose fused images its view 'fused' shows, or whose head is distilled further.
-    accelerator: 'auto', 'cpu' or 'cuda'; devices: processes on each of `nodes` machines, which
-    share every batch; threads: of each process on the CPU.
+    init: the checkpoint of a whole network to start from, or 'fast' for the weights that ship;
+    segmenter and fusion: the best checkpoints of phases that train one part. inputs: what the
+    joint phase gives the network, one of train.views.INPUTS; views: what the segmentation phase
+    sees, one of train.views.NAMES. weights: 'attributed' or 'even' (see Preset). targets: the
+    classes whose contrast the fused image keeps. accelerator: 'auto', 'cpu' or 'cuda'; devices:
+    processes on each of `nodes` machines, which share every batch; threads: of each process on
+    the CPU.
     """
 
     phase: str = 'segmentation'
     preset: str = 'fast'
     run: str = 'runs/segmentation'
+    init: str = ''
     segmenter: str = ''
     fusion: str = ''
+    inputs: str = 'both'
     views: str = 'mixed'
-    network: str = ''
+    weights: str = 'attributed'
+    targets: str = 'car person bike'
     seed: int = 0
     accelerator: str = 'auto'
     devices: int = 1

@@ -13,5 +13,7 @@ from train.datasets.samples import names_of
 from train.datasets.samples import palette_of
 from train.datasets.samples import read
 from train.datasets.samples import read_all
+from train.datasets.samples import split
 
-__all__ = ['LAYOUTS', 'Sample', 'class_counts', 'names_of', 'palette_of', 'read', 'read_all']
+__all__ = ['LAYOUTS', 'Sample', 'class_counts', 'names_of', 'palette_of', 'read', 'read_all',
+           'split']

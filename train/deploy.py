@@ -1,18 +1,17 @@
-"""From a finished run to a shipped model: a file in models/ and, if deployed, its row there."""
+"""From a finished run to what ships: its files in models/, each pinned by a row there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import replace
 import hashlib
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from train.config import Config
-from train.data import palette_of
 from uaafusion_ros.errors import CheckpointError
 from uaafusion_ros.network import checkpoint
 from uaafusion_ros.network.export import export
@@ -28,61 +27,53 @@ LICENCE = ('weights trained on research data (MSRS, RoadScene) that states no li
            'use; retrain on your own data for a product')
 
 
-def correct_prior(network: UAAFusion, weights: list[float], share: float) -> None:
+def finished(path: Path) -> tuple[UAAFusion, dict[str, Any]]:
     """
-    Take back a share (0 to 1) of the class weighting that the cross entropy was trained with.
+    Return the network of a joint checkpoint as it ships, in eval mode, and the file's metadata.
 
-    A network trained with weights w believes in w times the odds of a class, so rare classes
-    spill over. Subtracting share * log(w) from the logits is exact in the classifier's bias.
-    """
-    with torch.no_grad():
-        network.segmenter.classify[-1].bias -= share * torch.tensor(weights).log()
-
-
-def finished(path: Path, share: float) -> tuple[UAAFusion, dict[str, Any]]:
-    """
-    Return the network of a joint checkpoint as it ships, and what the file says of itself.
-
-    It is in eval mode, its prior corrected by `share`. Raises CheckpointError where there is no
-    such checkpoint, it is of another phase or does not fit this version.
+    Raises CheckpointError where there is no such checkpoint, it is of another phase or does not
+    fit this version.
     """
     tensors, meta = checkpoint.load(path)
     if meta.get('part') != 'network':
         raise CheckpointError(f"{path}: holds a '{meta.get('part')}', not a whole network; "
                               "give the best checkpoint of a run of the phase 'joint'")
-    network = UAAFusion(preset(meta['preset']))
+    spec = replace(preset(meta['preset']), classes=len(meta['classes']),
+                   weights=meta.get('weights', 'attributed'))
+    network = UAAFusion(spec, meta['targets'])
     checkpoint.put(network, tensors, path, meta['preset'])
     network.eval().requires_grad_(False)
-    correct_prior(network, meta['class_weights'], share)
-    with torch.no_grad():
-        network.look_at_black()
+    network.look_at_black()
     return network, meta
 
 
-def deploy(config: Config, folder: Path) -> Path:
+def deploy(config: Config, folder: Path) -> list[Path]:
     """
     Write the best checkpoint of a run of the phase 'joint' or 'exact' into `folder`.
 
-    The joint network becomes ONNX. What asks autograd for its attribution cannot: its weights are
-    kept for study, in half precision. Either is pinned in models.yaml there. Raises
-    CheckpointError where the run has no such checkpoint or is of another phase.
+    The joint network becomes ONNX, and beside it weights to fine-tune. What asks autograd for its
+    attribution has weights alone, for study. They are in half precision and keep the checkpoint's
+    metadata: preset, classes, palette, targets, samples, settings. All files are pinned in
+    models.yaml there. Raises CheckpointError where the run has no such checkpoint or is of
+    another phase.
     """
     best = Path(config.run) / 'best.safetensors'
     tensors, meta = checkpoint.load(best)
-    name = meta.get('preset')
-    if meta.get('part') == 'exact':
-        path = folder / f'uaafusion_{name}.safetensors'
-        checkpoint.save(path, {
-            key: x.half() if x.is_floating_point() else x for key, x in tensors.items()}, meta)
-        _pin('weights', name, path, hashlib.sha256(path.read_bytes()).hexdigest(), 'fp16',
-             dict(zip(meta['classes'], meta['palette'])))
-        return path
-    network, meta = finished(best, config.loss.prior_correction)
-    palette = palette_of(config.data.train)
-    path = folder / f'uaafusion_{name}.onnx'
-    digest = export(network, path, list(palette), list(palette.values()))
-    _pin('models', name, path, digest, 'fp32', palette)
-    return path
+    written = []
+    if meta.get('part') != 'exact':
+        network, meta = finished(best)
+        tensors = network.state_dict()
+        palette = dict(zip(meta['classes'], meta['palette']))
+        path = folder / f"uaafusion_{meta['preset']}.onnx"
+        digest = export(network, path, list(palette), list(palette.values()))
+        _pin('models', meta['preset'], path, digest, 'fp32', palette)
+        written.append(path)
+    path = folder / f"uaafusion_{meta['preset']}.safetensors"
+    checkpoint.save(path, {
+        key: x.half() if x.is_floating_point() else x for key, x in tensors.items()}, meta)
+    _pin('weights', meta['preset'], path, hashlib.sha256(path.read_bytes()).hexdigest(), 'fp16',
+         dict(zip(meta['classes'], meta['palette'])))
+    return [*written, path]
 
 
 def _pin(kind: str, name: str, path: Path, digest: str, precision: str,

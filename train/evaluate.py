@@ -1,4 +1,8 @@
-"""Figures of a finished run: those of its phase and, where it fuses, those of the fused images."""
+"""
+Figures of a finished run: those of its phase, of the fused images, and of each pair's mask.
+
+What is told of each pair is enough to pool runs over folds and to compare them, without a network.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from tqdm import tqdm
 from train.batches import Share
 from train.config import Config
 from train.fabric import accelerator
+from train.joint_phase import JointPhase
 from train.loop import Phase
 from train.pictures import pictures
 from uaafusion_ros.errors import CheckpointError
@@ -27,14 +32,16 @@ def evaluate(phase: Phase, config: Config) -> dict[str, Any]:
 
     It is written to `<run>/evaluation.json` as well. 'figures' are those the phase validates by;
     'fusion' the means of docs/metrics.md over the pairs, of the fused luma in 8 bits, and 'pairs'
-    the same of each pair. A value that is not defined for every pair is null. Raises
-    CheckpointError where the checkpoint is missing, damaged or of another network.
+    the same of each pair. A value that is not defined for every pair is null. Of the joint phase
+    'judged' has, by pair, 'counts' (C x C, label by mask) and 'targets': class id, area, kept and
+    best contrast of every labelled one. Raises CheckpointError where the checkpoint is missing,
+    damaged or of another network.
     """
     path = Path(config.run) / 'best.safetensors'
     tensors, meta = checkpoint.load(path)
     for key in ('part', 'preset', 'classes'):
         if meta.get(key) != phase.meta.get(key):
-            raise CheckpointError(f"{path}: its {key} is {meta.get(key)!r}, that of the settings "
+            raise CheckpointError(f'{path}: its {key} is {meta.get(key)!r}, that of the settings '
                                   f'{phase.meta.get(key)!r}; evaluate it with its own settings')
     phase.share = Share(device=torch.device(accelerator(config)))
     module = phase.module.to(phase.share.device)
@@ -43,13 +50,17 @@ def evaluate(phase: Phase, config: Config) -> dict[str, Any]:
     with torch.no_grad():
         _, figures = phase.validate(module)
         pairs = _fusion(phase)
+        judged = _judged(phase)
     names = next(iter(pairs.values()), {})
     result = {
         'checkpoint': str(path), 'phase': config.phase, 'preset': config.preset,
-        'step': meta['step'], 'figures': figures,
+        'step': meta['step'], 'classes': list(meta.get('classes', ())), 'figures': figures,
         'fusion': {name: float(np.mean([row[name] for row in pairs.values()])) for name in names},
-        'pairs': pairs}
-    (path.parent / 'evaluation.json').write_text(json.dumps(_defined(result), indent=1) + '\n')
+        'pairs': pairs, 'judged': judged}
+    written = path.parent / 'evaluation.json'
+    partial = written.with_suffix('.partial')
+    partial.write_text(json.dumps(_defined(result)) + '\n')
+    partial.replace(written)
     print(table(f'{path}, step {meta["step"]}, {len(phase.val)} pairs',
                 figures | result['fusion']))
     return result
@@ -69,6 +80,20 @@ def _fusion(phase: Phase) -> dict[str, dict[str, float]]:
         if 'fused' not in shown:
             return {}
         rows[sample.name] = measure(shown['thermal'], shown['luma'], shown['fused'])
+    return rows
+
+
+def _judged(phase: Phase) -> dict[str, dict[str, Any]]:
+    """Return what each mask and each target came to; none where a phase has no whole network."""
+    if not isinstance(phase, JointPhase):
+        return {}
+    rows = {}
+    for sample in phase.val:
+        found = phase.judge(phase.module, sample)
+        rows[sample.name] = {
+            'counts': found.counts.tolist(),
+            'targets': [{'class': item.class_id, 'area': item.area, 'kept': item.kept,
+                         'best': item.best} for item in found.found]}
     return rows
 
 

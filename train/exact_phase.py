@@ -7,6 +7,8 @@ costs, only every `loss.attention_every`-th step has them and the steps between 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import nn
@@ -46,14 +48,14 @@ class ExactPhase:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.spec = preset(config.preset)
+        palette = palette_of(config.data.train)
+        self.classes = tuple(palette)
+        self.spec = replace(preset(config.preset), classes=len(self.classes))
         self.module = nn.ModuleDict({
             'fusion': make_fusion(self.spec), 'segmenter': make_segmenter(self.spec)})
         for part, path in (('segmenter', config.segmenter), ('fusion', config.fusion)):
             begin_with(self.module[part], part, path, config.preset)
         self.module.to(memory_format=torch.channels_last)
-        palette = palette_of(config.data.train)
-        self.classes = tuple(palette)
         self.samples = read_all(config.data.train)
         self.val = read_all(config.data.val)
         counts = class_counts(self.samples, len(self.classes))
@@ -115,16 +117,16 @@ class ExactPhase:
             errors.append(losses.likeness(fused, aim).item())
             off = module['fusion'](batch.thermal, batch.luma,
                                    module['fusion'].cells(found.w_thermal),
-                                   lambda stage, iterates: found.attention[stage] * 0)[-1]
+                                   lambda stage, _, found=found: found.attention[stage] * 0)[-1]
             effects.append((fused - off).abs().mean().item() * 255)
         error = float(np.mean(errors))
         return -error, {'target': error, 'attention_effect': float(np.mean(effects))}
 
 
 def middle(batch: Batch, size: int) -> Batch:
-    """Return the square of `size` pixels in the middle of every image."""
-    height, width = batch.label.shape[1:]
-    window = (..., slice((height - size) // 2, (height + size) // 2),
-              slice((width - size) // 2, (width + size) // 2))
-    return Batch(batch.thermal[window], batch.luma[window], batch.chroma[window],
-                 batch.label[window], batch.rows, batch.total)
+    """Return the square of `size` pixels, at most, in the middle of every image."""
+    # Of a smaller image, all of it.
+    rows, columns = ((n - min(n, size)) // 2 for n in batch.label.shape[1:])
+    window = (..., slice(rows, rows + size), slice(columns, columns + size))
+    return replace(batch, thermal=batch.thermal[window], luma=batch.luma[window],
+                   chroma=batch.chroma[window], label=batch.label[window])

@@ -24,6 +24,8 @@ from train.data import read_all
 from train.target import emphasised
 from train.target import target
 from uaafusion_ros.network.build import make_fusion
+from uaafusion_ros.network.contrast import CELL
+from uaafusion_ros.network.contrast import rebased
 from uaafusion_ros.network.presets import Preset
 from uaafusion_ros.network.presets import preset
 from uaafusion_ros.network.unfolding import Attention
@@ -67,8 +69,8 @@ class FusionPhase:
         for sample in self.val:
             batch = whole(sample, share=self.share)
             even = torch.full_like(batch.luma, 0.5)
-            fused = module(
-                batch.thermal, batch.luma, module.cells(even), no_attention)[-1]
+            fused = module(batch.thermal, batch.luma, module.cells(even),
+                           no_attention if self.spec.attribution == 'exact' else None)[-1]
             aim = target(batch.thermal, batch.luma, even, self.config.loss.preference)
             error += losses.likeness(fused, aim).item()
         return -error / len(self.val), {'target': error / len(self.val)}
@@ -76,10 +78,16 @@ class FusionPhase:
 
 def random_losses(fusion: UnfoldingNet, spec: Preset, batch: Batch, config: Config,
                   step: int) -> dict[str, Tensor]:
-    """Return the losses of a batch under the random weights and attention of `step`."""
+    """Return the losses of a batch under the random guidance of `step`."""
     generator = torch.Generator().manual_seed(config.seed + step)
     shape = torch.Size((batch.total, *batch.luma.shape[1:]))
     weights = random_weights(shape, generator)[batch.rows].to(batch.luma.device)
+    if spec.attribution == 'closed':
+        cells = fusion.cells(weights)
+        targets = random_targets(shape, generator)[batch.rows].to(batch.luma.device)
+        sources = rebased(batch.thermal, batch.luma, targets, cells)
+        iterates = fusion(*sources, cells)
+        return fusion_losses(iterates, *sources, weights, None, config.loss)
     attention = random_attention(spec, batch.total, generator, batch.rows)
     iterates = fusion(batch.thermal, batch.luma, fusion.cells(weights), attention)
     last = attention(spec.stages - 1, [batch.luma])
@@ -87,17 +95,18 @@ def random_losses(fusion: UnfoldingNet, spec: Preset, batch: Batch, config: Conf
 
 
 def fusion_losses(iterates: list[Tensor], thermal: Tensor, luma: Tensor, w_thermal: Tensor,
-                  attention: Tensor, weight: Loss) -> dict[str, Tensor]:
+                  attention: Tensor | None, weight: Loss) -> dict[str, Tensor]:
     """
     Return the losses of unclipped iterates (B, 1, H, W), the last being the fused luma.
 
-    w_thermal: w1 (B, 1, H, W); attention: A of the last stage, (B, 1, h, w).
+    w_thermal: w1 (B, 1, H, W); attention: A of the last stage, (B, 1, h, w), or None.
     """
     # What is aimed at is known exactly, whatever precision the network computes in.
     with torch.autocast(luma.device.type, enabled=False):
         *earlier, fused = (image.float() for image in iterates[1:])
-        aim = emphasised(target(thermal, luma, w_thermal, weight.preference),
-                         attention.float(), weight.emphasis)
+        aim = target(thermal, luma, w_thermal, weight.preference)
+        if attention is not None:
+            aim = emphasised(aim, attention.float(), weight.emphasis)
         parts = {
             'target': losses.likeness(fused, aim),
             'intensity': losses.intensity(fused, thermal, luma, w_thermal),
@@ -118,6 +127,16 @@ def random_weights(shape: torch.Size, generator: torch.Generator) -> Tensor:
     share = torch.where(even, torch.full_like(share, 0.5), share)
     weights = (torch.softmax(40 * fields, dim=1) * share).sum(1, keepdim=True)
     return F.interpolate(weights, size=(height, width), mode='bilinear', align_corners=False)
+
+
+def random_targets(shape: torch.Size, generator: torch.Generator) -> Tensor:
+    """Return where targets are, in [0, 1], (B, 1, H/4, W/4): blobs in three of four images."""
+    count, _, height, width = shape
+    fields = torch.rand(count, 1, 7, 7, generator=generator)
+    fields = F.interpolate(
+        fields, size=(height // CELL, width // CELL), mode='bicubic', align_corners=False)
+    bar = 0.6 + 0.8 * torch.rand(count, 1, 1, 1, generator=generator)
+    return torch.sigmoid(30 * (fields - bar))
 
 
 def no_attention(stage: int, iterates: list[Tensor]) -> Tensor:

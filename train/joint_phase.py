@@ -1,6 +1,9 @@
-"""Phase 3: fusion and segmentation together, guided by the attributions of the moment."""
+"""Looks, fusion and mask of a deployed preset, guided by the attributions of the moment."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,121 +20,186 @@ from train.config import Config
 from train.data import class_counts
 from train.data import names_of
 from train.data import palette_of
-from train.data import read_all
+from train.data import Sample
+from train.data import split
 from train.earlier import begin_with
 from train.fusion_phase import fusion_losses
-from train.target import target
-from train.views import sources_and_mixes
+from train.views import INPUTS
+from uaafusion_ros.errors import ParameterError
 from uaafusion_ros.evaluation.segmentation_metrics import confusion
-from uaafusion_ros.evaluation.segmentation_metrics import IGNORE
 from uaafusion_ros.evaluation.segmentation_metrics import scores
-from uaafusion_ros.network import attribution
-from uaafusion_ros.network.exact import segment_with
+from uaafusion_ros.evaluation.target_contrast import Instance
+from uaafusion_ros.evaluation.target_contrast import instances
+from uaafusion_ros.network.build import begin_with_imagenet
+from uaafusion_ros.network.guidance import Guidance
 from uaafusion_ros.network.model import decide
+from uaafusion_ros.network.model import Looks
 from uaafusion_ros.network.model import Prediction
 from uaafusion_ros.network.model import UAAFusion
 from uaafusion_ros.network.presets import preset
 
-LOST = 0.05
-BLACK_EVERY = 50
+BLACK_EVERY = 25
+
+
+@dataclass(frozen=True)
+class Judged:
+    """
+    What a network makes of a pair.
+
+    fused: luma, uint8 (H, W); counts: confusion of the mask with the label, (C, C); found: the
+    contrast that labelled targets keep; w_thermal: w1, float32 (h, w).
+    """
+
+    fused: np.ndarray
+    mask: np.ndarray
+    counts: np.ndarray
+    found: list[Instance]
+    w_thermal: np.ndarray
 
 
 class JointPhase:
-    """Trains `module`, the whole network of `config.preset`, from both earlier phases."""
+    """Trains `module`, the whole network of `config.preset`."""
 
     share = Share()
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.module = UAAFusion(preset(config.preset))
-        for part, path in (('segmenter', config.segmenter), ('fusion', config.fusion)):
-            begin_with(getattr(self.module, part), part, path, config.preset)
+        palette = palette_of(config.data.train)
+        self.classes = tuple(palette)
+        self.targets = target_ids(self.classes, config.targets)
+        if config.inputs not in INPUTS:
+            raise ParameterError(
+                f"'inputs': '{config.inputs}' is unknown; known: {', '.join(INPUTS)}")
+        self.inputs = INPUTS[config.inputs]
+        spec = replace(preset(config.preset), classes=len(self.classes), weights=config.weights)
+        self.module = UAAFusion(spec, self.targets)
+        if config.init:
+            targets = self.module.targets.clone()
+            meta = begin_with(self.module, 'network', config.init, config.preset)
+            known = meta.get('classes', self.classes)
+            if tuple(known) != self.classes:
+                raise ParameterError(
+                    f"'init': {config.init} knows the classes {', '.join(known)}, the "
+                    f"data {', '.join(self.classes)}; list the same ones in the same order, or "
+                    "begin without 'init'")
+            self.module.targets.copy_(targets)
+        else:
+            begin_with_imagenet(self.module.segmenter)
+            begin_with(self.module.fusion, 'fusion', config.fusion, config.preset)
         self.module.to(memory_format=torch.channels_last)
-        self.classes = tuple(palette_of(config.data.train))
-        self.samples = read_all(config.data.train)
-        self.val = read_all(config.data.val)
+        self.samples, self.val, self.draws = split(config.data)
         counts = class_counts(self.samples, len(self.classes))
-        self.class_weights = losses.class_weights(torch.from_numpy(counts / counts.sum()).float())
+        self.class_weights = losses.class_weights(
+            torch.from_numpy(counts / counts.sum()).float(), config.loss.balance)
         self.meta = {
             'part': 'network', 'preset': config.preset, 'classes': list(self.classes),
-            'class_weights': self.class_weights.tolist(),
+            'palette': list(palette.values()), 'targets': self.targets, 'weights': config.weights,
             'samples': names_of(self.samples)}
 
     def parameter_groups(self) -> list[tuple[list[nn.Parameter], float]]:
         """Return parameters with a factor on the learning rate; a trained part moves less."""
-        return [(list(self.module.fusion.parameters()), 0.5),
-                (list(self.module.attribution.parameters()), 1.0),
-                (list(self.module.segmenter.parameters()), 0.25)]
+        return [(list(self.module.segmenter.parameters()), 1.0),
+                (list(self.module.mask_head.parameters()), 1.0),
+                (list(self.module.fusion.parameters()), 0.5)]
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
         """Return the joint loss of a batch and its parts."""
-        weight = self.config.loss
-        self.module.segmenter.eval()  # its batch statistics belong to natural images
-        batch = training_batch(
-            self.samples, self.config.data, self.config.seed, step, LOST, self.share)
-        with torch.no_grad():
-            if step % BLACK_EVERY == 0:
-                self.module.look_at_black()
-            looks = self.module.first_look(batch.thermal, batch.luma, batch.chroma)
-        result = self.module.fuse(batch.thermal, batch.luma, looks)
-        weights = self._weights(batch, looks, result.attribution.w_thermal)
+        data, weight = self.config.data, self.config.loss
+        if step % BLACK_EVERY == 0:
+            self.module.eval()  # its batch statistics belong to natural images
+            self.module.look_at_black()
+            self.module.train()
+        batch = self.inputs(training_batch(
+            self.samples, data, self.config.seed, step, data.lost, self.share, self.draws))
+        looks = self.module.look(batch.thermal, batch.luma, batch.chroma)
+        guide = self.module.guide(looks)
+        result = self._fuse(batch, guide)
         parts = fusion_losses(
-            result.iterates, batch.thermal, batch.luma, weights,
-            result.attribution.maps[:, -1:].detach(), weight)
-        if step % weight.attention_every == 0:
-            parts['attention'] = self._attention_loss(result, batch)
-        parts['segmentation'] = self._segmentation_loss(result, batch, step)
+            result.iterates, *result.sources, self._weights(guide, batch), None, weight)
+        parts['looks'] = self._looks_loss(looks, batch)
+        parts['segmentation'] = self._mask_loss(looks, guide, result, batch)
+        if step % weight.judge_every == 0:
+            parts['judge'] = self._judge_loss(result, batch)
         total = sum(getattr(weight, name) * value for name, value in parts.items())
         return total, {name: value.item() for name, value in parts.items()}
 
-    def _weights(self, batch: Batch, looks: tuple[Tensor, Tensor], predicted: Tensor) -> Tensor:
-        """Return w1 (B, 1, H, W) over the true regions where they are known."""
-        count = len(self.classes)
-        known = batch.label != IGNORE
-        truth = F.one_hot(torch.where(known, batch.label, 0).long(), count)
-        truth = (truth * known.unsqueeze(3)).permute(0, 3, 1, 2).to(predicted.dtype)
-        small = F.interpolate(truth, size=looks[0].shape[2:], mode='area')
-        head = self.module.attribution
-        share = attribution.thermal_share(*(
-            attribution.gain_of_scores(small, look, head.black) for look in looks), head.floor)
-        exact = (truth * share[:, :, None, None]).sum(1, keepdim=True)
-        return torch.where(known.unsqueeze(1), exact, predicted.detach())
+    def _fuse(self, batch: Batch, guide: Guidance) -> Prediction:
+        """
+        Fuse under the guidance as it stands.
 
-    def _attention_loss(self, result: Prediction, batch: Batch) -> Tensor:
-        segment = segment_with(self.module.segmenter, batch.chroma)
-        iterates = [image.detach() for image in result.iterates]
-        with torch.no_grad():
-            reference = segment(iterates[0])
-        exact = attribution.path_attention(segment, iterates, reference)[1:]
-        size = result.attribution.maps.shape[2:]
-        small = torch.cat([
-            attribution.normalised(F.interpolate(a, size=size, mode='area'))
-            for a in exact], dim=1)
-        return F.smooth_l1_loss(result.attribution.maps, small)
+        As in the paper, the image follows the attributions, not the other way round. Targets are
+        those found, not those labelled: labels would reach the mask through the image.
+        """
+        fixed = replace(guide, w_thermal=guide.w_thermal.detach(), targets=guide.targets.detach())
+        return self.module.fuse(batch.thermal, batch.luma, fixed)
 
-    def _segmentation_loss(self, result: Prediction, batch: Batch, step: int) -> Tensor:
-        logits = self.module.segmenter(result.fused, batch.chroma)
-        loss = losses.cross_entropy(logits, batch.label, self.class_weights)
-        if step % 2:
-            rng = np.random.default_rng((self.config.seed, step, 1))
-            logits = self.module.segmenter(*sources_and_mixes(batch, rng))
-            loss = (loss + losses.cross_entropy(logits, batch.label, self.class_weights)) / 2
+    def _weights(self, guide: Guidance, batch: Batch) -> Tensor:
+        return F.interpolate(guide.w_thermal.detach(), size=batch.luma.shape[2:],
+                             mode='bilinear', align_corners=False)
+
+    def _looks_loss(self, looks: Looks, batch: Batch) -> Tensor:
+        return sum(losses.partial_cross_entropy(
+            _at_half(logits, batch), batch.label[:, ::2, ::2], self.class_weights, batch.hidden,
+            there) for logits, there in zip(looks.logits, batch.cameras)) / 2
+
+    def _mask_loss(self, looks: Looks, guide: Guidance, result: Prediction,
+                   batch: Batch) -> Tensor:
+        logits = _at_half(self.module.segment(looks, guide, result), batch)
+        label = batch.label[:, ::2, ::2]
+        loss = losses.partial_cross_entropy(logits, label, self.class_weights, batch.hidden)
+        whole_labels = [row for row, hidden in enumerate(batch.hidden) if not hidden]
+        if self.config.loss.overlap and whole_labels:
+            loss = loss + self.config.loss.overlap * losses.lovasz_softmax(
+                logits[whole_labels], label[whole_labels])
         return loss
 
+    def _judge_loss(self, result: Prediction, batch: Batch) -> Tensor:
+        """Return the cross entropy of the fused image: its way to the fusion is through S."""
+        logits = self.module.segmenter.look(
+            result.fused, batch.chroma, self.module.segmenter.scale)
+        return losses.partial_cross_entropy(
+            _at_half(logits, batch), batch.label[:, ::2, ::2], self.class_weights, batch.hidden,
+            batch.cameras[1])
+
     def validate(self, module: UAAFusion) -> tuple[float, dict[str, float]]:
-        """Return the error against the target and the mIoU of the fused validation images."""
+        """Return the mIoU of the mask over the validation pairs, and more figures."""
         module.look_at_black()
-        classes = len(self.classes)
-        counts = np.zeros((classes, classes), np.int64)
-        error = 0.0
-        for sample in self.val:
-            batch = whole(sample, share=self.share)
-            result, logits = module(batch.thermal, batch.luma, batch.chroma)
-            aim = target(batch.thermal, batch.luma, result.attribution.w_thermal,
-                         self.config.loss.preference)
-            error += losses.likeness(result.fused, aim).item() / len(self.val)
-            mask, _ = decide(logits, batch.luma.shape[2:])
-            counts += confusion(mask[0].to(torch.uint8).cpu().numpy(),
-                                batch.label[0].cpu().numpy(), classes)
-        miou = scores(counts).miou
-        return miou - 10 * error, {'target': error, 'miou': miou}
+        judged = [self.judge(module, sample) for sample in self.val]
+        found = scores(sum(row.counts for row in judged))
+        figures = {'miou': found.miou}
+        figures |= {f'iou_{name}': value for name, value in zip(self.classes, found.iou)
+                    if np.isfinite(value)}
+        for class_id in self.targets:
+            kept = [item.kept for row in judged for item in row.found
+                    if item.class_id == class_id]
+            if kept:
+                figures[f'kept_{self.classes[class_id]}'] = float(
+                    np.mean([share >= 0.75 for share in kept]))
+        return found.miou, figures
+
+    @torch.no_grad()
+    def judge(self, module: UAAFusion, sample: Sample) -> Judged:
+        """Return what `module` makes of a pair, by its label and both sources."""
+        pair = whole(sample, share=self.share)
+        batch = self.inputs(pair)
+        result, guide, logits = module(batch.thermal, batch.luma, batch.chroma)
+        mask, _ = decide(logits, batch.luma.shape[2:])
+        mask = mask[0].to(torch.uint8).cpu().numpy()
+        label = batch.label[0].cpu().numpy()
+        images = [(image[0, 0] * 255).round().to(torch.uint8).cpu().numpy()
+                  for image in (pair.thermal, pair.luma, result.fused)]
+        told = np.where(np.isin(mask, sample.hidden), 0, mask).astype(np.uint8)
+        return Judged(images[2], mask, confusion(told, label, len(self.classes)),
+                      instances(*images, label, self.targets),
+                      guide.w_thermal[0, 0].cpu().numpy())
+
+
+def target_ids(classes: tuple[str, ...], names: str) -> list[int]:
+    """Return the ids of the classes that `names` lists and that exist, in their order."""
+    wanted = names.split()
+    return [index for index, name in enumerate(classes) if name in wanted]
+
+
+def _at_half(logits: Tensor, batch: Batch) -> Tensor:
+    size = tuple(n // 2 for n in batch.luma.shape[2:])
+    return F.interpolate(logits, size=size, mode='bilinear', align_corners=False)

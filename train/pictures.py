@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import nn
 from torch import Tensor
+import torch.nn.functional as F
 
 from train.batches import Batch
 from train.batches import whole
 from train.data import palette_of
-from train.distill_phase import DistillPhase
 from train.fusion_phase import FusionPhase
 from train.fusion_phase import no_attention
 from train.joint_phase import JointPhase
@@ -51,19 +51,25 @@ def _(phase: SegmentationPhase, module: nn.Module, index: int) -> Pictures:
 def _(phase: FusionPhase, module: nn.Module, index: int) -> Pictures:
     batch = whole(phase.val[index], share=phase.share)
     even = torch.full_like(batch.luma, 0.5)
-    fused = module(batch.thermal, batch.luma, module.cells(even), no_attention)[-1]
+    attention = no_attention if phase.spec.attribution == 'exact' else None
+    fused = module(batch.thermal, batch.luma, module.cells(even), attention)[-1]
     return _fusion(batch, fused, even, phase.config.loss.preference)
 
 
-@pictures.register(DistillPhase)
-@pictures.register(JointPhase)
-def _(phase: JointPhase | DistillPhase, module: UAAFusion, index: int) -> Pictures:
-    batch = whole(phase.val[index], share=phase.share)
-    result, logits = module(batch.thermal, batch.luma, batch.chroma)
+@pictures.register
+def _(phase: JointPhase, module: UAAFusion, index: int) -> Pictures:
+    batch = phase.inputs(whole(phase.val[index], share=phase.share))
+    result, guide, logits = module(batch.thermal, batch.luma, batch.chroma)
     mask, _ = decide(logits, batch.luma.shape[2:])
     palette = _palette(phase)
-    preference = phase.config.loss.preference
-    return _fusion(batch, result.fused, result.attribution.w_thermal, preference) | {
+
+    def resized(values: Tensor) -> Tensor:
+        return F.interpolate(
+            values, size=batch.luma.shape[2:], mode='bilinear', align_corners=False)
+
+    return _sources(batch) | {
+        'fused': _gray(result.fused), 'w1': _gray(resized(guide.w_thermal)),
+        'targets': _gray(resized(guide.targets)),
         'mask': palette[mask[0].to(torch.uint8).cpu().numpy()],
         'label': palette[batch.label[0].cpu().numpy()]}
 

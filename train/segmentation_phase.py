@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import nn
@@ -18,6 +20,7 @@ from train.data import read_all
 from train.views import make_views
 from uaafusion_ros.evaluation.segmentation_metrics import confusion
 from uaafusion_ros.evaluation.segmentation_metrics import scores
+from uaafusion_ros.network.build import begin_with_imagenet
 from uaafusion_ros.network.build import make_segmenter
 from uaafusion_ros.network.presets import preset
 
@@ -38,9 +41,10 @@ class SegmentationPhase:
         self.samples = read_all(config.data.train)
         self.val = read_all(config.data.val)
         classes = tuple(palette_of(config.data.train))
-        self.spec = preset(config.preset)
-        self.module: nn.Module = make_segmenter(
-            self.spec, pretrained=self.spec.segmenter == 'lite')
+        self.spec = replace(preset(config.preset), classes=len(classes))
+        self.module: nn.Module = make_segmenter(self.spec)
+        if self.spec.segmenter == 'lite':
+            begin_with_imagenet(self.module)
         self.module.to(memory_format=torch.channels_last)
         counts = class_counts(self.samples, len(classes))
         self.weights = losses.class_weights(torch.from_numpy(counts / counts.sum()).float())

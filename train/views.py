@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -18,9 +18,7 @@ from torch import Tensor
 
 from train.batches import Batch
 from train.config import Config
-from train.deploy import finished
 from uaafusion_ros.errors import ParameterError
-from uaafusion_ros.network.model import UAAFusion
 
 Image = tuple[Tensor, Tensor]
 View = Callable[[Batch], Image]
@@ -53,16 +51,6 @@ def mean(batch: Batch) -> Image:
     return (batch.luma + batch.thermal) / 2, batch.chroma
 
 
-def fused_by(network: UAAFusion) -> View:
-    """Return the view that shows what `network` makes of both sources, without gradients."""
-    def fused(batch: Batch) -> Image:
-        with torch.no_grad():
-            network.to(batch.luma.device)
-            looks = network.first_look(batch.thermal, batch.luma, batch.chroma)
-            return network.fuse(batch.thermal, batch.luma, looks).fused, batch.chroma
-    return fused
-
-
 def sources_and_mixes(batch: Batch, rng: np.random.Generator) -> Image:
     """
     Return one random view per sample.
@@ -83,25 +71,42 @@ def sources_and_mixes(batch: Batch, rng: np.random.Generator) -> Image:
 
 
 ALONE = {'rgb': rgb, 'thermal': thermal, 'mean': mean}
-NAMES = ('mixed', *ALONE, 'fused')
+NAMES = ('mixed', *ALONE)
+
+
+def _twice_the_mean(batch: Batch) -> Batch:
+    both = (batch.luma + batch.thermal) / 2
+    return replace(batch, thermal=both, luma=both, cameras=batch.cameras.all(0).expand(2, -1))
+
+
+def _without(batch: Batch, camera: str) -> Batch:
+    black, cameras = torch.zeros_like(batch.luma), batch.cameras.clone()
+    cameras[0 if camera == 'thermal' else 1] = False
+    if camera == 'thermal':
+        return replace(batch, thermal=black, cameras=cameras)
+    return replace(
+        batch, luma=black, chroma=torch.full_like(batch.chroma, 0.5), cameras=cameras)
+
+
+# What a whole network is given in the place of both sources, so that networks trained alike tell
+# what an input is worth.
+INPUTS: dict[str, Callable[[Batch], Batch]] = {
+    'both': lambda batch: batch,
+    'rgb': lambda batch: _without(batch, 'thermal'),
+    'thermal': lambda batch: _without(batch, 'rgb'),
+    'mean': _twice_the_mean,
+}
 
 
 def make_views(config: Config) -> Views:
     """
     Return the views that `config.views` names.
 
-    Raises ParameterError for an unknown name, and CheckpointError where 'fused' finds no joint
-    checkpoint at `config.network`.
+    Raises ParameterError for an unknown name.
     """
     if config.views == 'mixed':
         return Views(sources_and_mixes, ALONE)
     if config.views not in NAMES:
         raise ParameterError(f"'views': '{config.views}' is unknown; known: {', '.join(NAMES)}")
-    if config.views == 'fused':
-        # Its construction must not change what a run draws of the same seed after it.
-        with torch.random.fork_rng():
-            network, _ = finished(Path(config.network), config.loss.prior_correction)
-        view = fused_by(network)
-    else:
-        view = ALONE[config.views]
+    view = ALONE[config.views]
     return Views(lambda batch, rng: view(batch), {config.views: view})

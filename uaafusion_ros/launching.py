@@ -1,4 +1,4 @@
-"""What the launch files need beside launch itself: camera pairs from YAML, a build command."""
+"""What the launch files need beside launch: camera pairs, parameters, a build command."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 import yaml
 
 from uaafusion_ros.errors import ParameterError
+from uaafusion_ros.parameter_file import flat
 from uaafusion_ros.settings import Settings
 
 # Arguments of fusion.launch.py that each pair may set for itself.
 PAIR_KEYS = ('namespace', 'thermal_topic', 'thermal_info_topic', 'rgb_topic', 'rgb_info_topic',
-             'params_file')
+             'params_file', 'node_name', 'backend', 'log_level')
 _SIZE = (640, 480)
 
 
@@ -59,6 +60,26 @@ def _pair(path: Path, number: int, entry: Any) -> dict[str, str]:
     if pair.get('params_file'):
         pair['params_file'] = str(path.parent / pair['params_file'])
     return pair
+
+
+def parse_parameters(text: str) -> dict[str, Any]:
+    """
+    Read parameters written as a YAML mapping, such as '{sync.slop_ms: 20.0}', by dotted names.
+
+    Raises ParameterError for a text that is none.
+    """
+    try:
+        tree = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise ParameterError(f'{text!r} is no YAML: {" ".join(str(error).split())}') from error
+    if not isinstance(tree, dict):
+        raise ParameterError(f"{text!r} names no parameters; write '{{sync.slop_ms: 20.0}}'")
+    return flat(tree)
+
+
+def describe_exit(code: int) -> str:
+    """Return how a process with this exit code ended; a negative one is the signal's number."""
+    return f'was killed by signal {-code}' if code < 0 else f'ended with exit code {code}'
 
 
 def build_command(settings: Settings) -> list[str]:

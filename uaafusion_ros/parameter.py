@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
@@ -90,14 +91,15 @@ class Parameter:
         return values
 
     def _single(self, value: Any) -> Any:
-        wanted, _, _ = _KINDS[self.kind]
+        wanted: Any = _KINDS[self.kind][0]
         if wanted is float and isinstance(value, (int, float)) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not wanted or (self.choices and value not in self.choices):
             raise TypeError
         if wanted is float and not math.isfinite(value):
             raise ValueError
-        if self.minimum is not None and not self.minimum <= value <= self.maximum:
+        if not (self.minimum is None or self.maximum is None
+                or self.minimum <= value <= self.maximum):
             raise ValueError
         return value
 
@@ -136,8 +138,11 @@ class Section:
             raise ParameterError('; '.join(problems))
 
 
-@cache
-def parameters_of(section: type[Section]) -> Mapping[str, Parameter]:
+def _parameters_of(section: type[Any]) -> Mapping[str, Parameter]:
     """Return the parameters of a section by field."""
     return {each.name: replace(each.metadata['parameter'], name=section.prefix + each.name)
             for each in fields(section)}
+
+
+# mypy takes the class of objects that have no hash for one that has none itself.
+parameters_of: Callable[[Any], Mapping[str, Parameter]] = cache(_parameters_of)

@@ -1,21 +1,28 @@
-"""The one place where the stages meet: a pair of frames in, a result out."""
+"""
+The one place where the stages meet: a pair of images in, a result out.
+
+`load` and `FusionPipeline` are the Python API; node, `uaafusion fuse` and replay run the same.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 import time
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from uaafusion_ros.engine.contract import Backend
 from uaafusion_ros.engine.loading import load_backend
+from uaafusion_ros.engine.loading import load_explainer
+from uaafusion_ros.errors import EncodingError
 from uaafusion_ros.frames import Frame
 from uaafusion_ros.frames import FramePair
 from uaafusion_ros.frames import FusionResult
 from uaafusion_ros.imaging import compressed
 from uaafusion_ros.imaging import encodings
-from uaafusion_ros.imaging.registration import load
+from uaafusion_ros.imaging.registration import load as load_registration
 from uaafusion_ros.imaging.registration import pass_through
 from uaafusion_ros.imaging.registration import Registered
 from uaafusion_ros.imaging.registration import Registration
@@ -27,6 +34,9 @@ from uaafusion_ros.imaging.thermal import ThermalFacts
 from uaafusion_ros.imaging.thermal import ThermalScaler
 from uaafusion_ros.settings import RegistrationSettings
 from uaafusion_ros.settings import Settings
+
+if TYPE_CHECKING:
+    from uaafusion_ros.engine.explanation import Explanation
 
 _DRIFT_NS = 3_000_000_000  # of stamp time between two pairs that drift is measured on
 
@@ -44,7 +54,7 @@ class FusionPipeline:
     def __init__(self, backend: Backend, *, registration: Registration | None = None,
                  thermal_scaler: ThermalScaler | None = None, watch_drift: bool = False) -> None:
         self.backend = backend
-        self.registration = registration or load(RegistrationSettings())
+        self.registration = registration or load_registration(RegistrationSettings())
         self._scaler = thermal_scaler or ThermalScaler()
         self._rgb_size: tuple[int, int] | None = None
         self._drift = DriftMonitor() if watch_drift else None
@@ -69,20 +79,36 @@ class FusionPipeline:
         with _Timed(timings, 'convert'):
             rgb = _rgb(pair.rgb)
             thermal = _thermal(pair.thermal)
-        with _Timed(timings, 'thermal'):
-            thermal = self._scaled(thermal, pair.thermal.stamp_ns)
-        with _Timed(timings, 'register'):
-            self._rgb_size = rgb.shape[:2]
-            registered = self.registration.apply(thermal, self._rgb_size)
-        with _Timed(timings, 'infer'):
-            output = self.backend.infer(rgb, registered.image)
-        fused = output.fused
-        if registered.valid is not None:
-            with _Timed(timings, 'blend'):
-                fused = pass_through(fused, rgb, registered.valid)
+        result, registered = self._fuse(rgb, thermal, pair.thermal.stamp_ns, timings)
         self._watch_drift(pair.rgb.stamp_ns, rgb, registered)
-        return FusionResult(fused, output.mask, output.confidence, timings,
-                            overlap=registered.overlap)
+        return result
+
+    def fuse(self, rgb: np.ndarray, thermal: np.ndarray,
+             stamp_ns: int | None = None) -> FusionResult:
+        """
+        Fuse and segment two arrays, in the pixel grid of `rgb`.
+
+        rgb: uint8 HxWx3 (red, green, blue); thermal: uint8, uint16 or float32 of one channel and
+        any size. stamp_ns: time of the thermal image in a stream, whose brightness range is
+        followed; without it an image is measured for itself. Raises EncodingError,
+        RegistrationError or EngineError.
+        """
+        _check_arrays(rgb, thermal)
+        return self._fuse(rgb, thermal, stamp_ns, {})[0]
+
+    def explain(self, rgb: np.ndarray, thermal: np.ndarray) -> Explanation:
+        """
+        Return what led to the fusion of two arrays (as `fuse` takes them), as `Explanation`.
+
+        Its maps are smaller than the image. Sides that are no multiple of the model's are cut at
+        the right and bottom. The model runs once more, on ONNX Runtime, or on PyTorch where it is
+        a checkpoint. Raises what `fuse` raises, and DependencyError without the package onnx.
+        """
+        _check_arrays(rgb, thermal)
+        spec = self.backend.spec
+        explainer, _ = load_explainer(spec.path, spec.sha256)
+        registered = self.registration.apply(self._scaled(thermal, None), rgb.shape[:2])
+        return explainer(rgb, registered.image)
 
     def process_alone(self, camera: str, frame: Frame) -> FusionResult:
         """
@@ -125,7 +151,23 @@ class FusionPipeline:
         """
         return self.registration.apply(np.zeros(thermal_size, np.uint8), rgb_size).overlap
 
-    def _scaled(self, thermal: np.ndarray, stamp_ns: int) -> np.ndarray:
+    def _fuse(self, rgb: np.ndarray, thermal: np.ndarray, stamp_ns: int | None,
+              timings: dict[str, float]) -> tuple[FusionResult, Registered]:
+        with _Timed(timings, 'thermal'):
+            thermal = self._scaled(thermal, stamp_ns)
+        with _Timed(timings, 'register'):
+            self._rgb_size = rgb.shape[:2]
+            registered = self.registration.apply(thermal, self._rgb_size)
+        with _Timed(timings, 'infer'):
+            output = self.backend.infer(rgb, registered.image)
+        fused = output.fused
+        if registered.valid is not None:
+            with _Timed(timings, 'blend'):
+                fused = pass_through(fused, rgb, registered.valid)
+        return FusionResult(fused, output.mask, output.confidence, timings,
+                            overlap=registered.overlap), registered
+
+    def _scaled(self, thermal: np.ndarray, stamp_ns: int | None) -> np.ndarray:
         self._scaled_last = self._scaler.scale(thermal, stamp_ns)
         return self._scaled_last.image
 
@@ -135,6 +177,23 @@ class FusionPipeline:
         self._drift_ns = stamp_ns
         luma = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
         self.drift = self._drift.update(registered.image, luma, registered.valid)
+
+
+def load(preset: str = 'fast', *, model: Path | str | None = None, backend: str = 'auto',
+         registration: Path | str | None = None) -> FusionPipeline:
+    """
+    Return a pipeline that is ready to fuse arrays.
+
+    preset: a shipped network; model: an ONNX file or checkpoint of this package instead.
+    backend: 'auto' or a runtime (docs/engine.md). registration: a file that `uaafusion calibrate`
+    wrote; without one thermal is scaled to the size of RGB. Raises ModelFileError, EngineError or
+    RegistrationError.
+    """
+    laid = None if registration is None else load_registration(
+        RegistrationSettings(mode='homography', file=str(registration)))
+    runtime = load_backend(model=None if model is None else Path(model), preset=preset,
+                           backend=backend)
+    return FusionPipeline(runtime, registration=laid)
 
 
 def make_backend(settings: Settings) -> Backend:
@@ -155,19 +214,37 @@ def make_pipeline(backend: Backend, settings: Settings, *,
     `registration` replaces that of the settings. Raises RegistrationError.
     """
     return FusionPipeline(
-        backend, registration=registration or load(settings.registration),
+        backend, registration=registration or load_registration(settings.registration),
         thermal_scaler=ThermalScaler(settings.thermal), watch_drift=watch_drift)
 
 
+def _check_arrays(rgb: np.ndarray, thermal: np.ndarray) -> None:
+    """Raise EncodingError unless the arrays can be a colour and a thermal image."""
+    shape, dtype = np.shape(rgb), getattr(rgb, 'dtype', type(rgb).__name__)
+    if dtype != np.uint8 or len(shape) != 3 or shape[2] != 3 or 0 in shape:
+        hint = ('np.stack((gray,) * 3, axis=-1) makes one of a gray image'
+                if len(shape) == 2 else
+                'image[..., :3] drops alpha, 255 * image undoes a division')
+        raise EncodingError(f'rgb is {dtype} of shape {shape}; accepted is uint8 of shape '
+                            f'(height, width, 3) in the order red, green, blue; {hint}')
+    shape, dtype = np.shape(thermal), getattr(thermal, 'dtype', type(thermal).__name__)
+    if dtype not in (np.uint8, np.uint16, np.float32) or len(shape) != 2 or 0 in shape:
+        hint = ('image[..., 0] takes the first channel' if len(shape) == 3
+                else 'image.astype(np.float32) keeps temperatures')
+        raise EncodingError(f'thermal is {dtype} of shape {shape}; accepted is uint8, uint16 or '
+                            f'float32 of shape (height, width); {hint}')
+
+
 def _rgb(frame: Frame) -> np.ndarray:
-    return encodings.to_rgb8(*_pixels(frame))
+    return encodings.to_rgb8(*pixels(frame))
 
 
 def _thermal(frame: Frame) -> np.ndarray:
-    return encodings.to_thermal(*_pixels(frame))
+    return encodings.to_thermal(*pixels(frame))
 
 
-def _pixels(frame: Frame) -> tuple[np.ndarray, str]:
+def pixels(frame: Frame) -> tuple[np.ndarray, str]:
+    """Return a frame's array and its encoding, decoded if compressed; raises EncodingError."""
     if compressed.is_compressed(frame.encoding):
         return compressed.decode(frame.array, frame.encoding)
     return frame.array, frame.encoding

@@ -200,6 +200,9 @@ class InputSettings(Section, prefix='input.'):
     thermal_transport: str = parameter(
         'raw', 'raw takes thermal/image_raw; compressed takes PNG (8 or 16 bits) or JPEG from '
         'thermal/image_raw/compressed.', choices=('raw', 'compressed'), change='unconfigured')
+    force_roles: bool = expert(
+        False, 'Take colours from the thermal camera and one channel of 16 bits from the RGB '
+        'camera; otherwise they are refused, as the cameras may be exchanged.')
     max_future_s: float = expert(
         1.0, "Images stamped further ahead of the node's clock are refused.", 's', 0.0, 86400.0)
     max_megapixels: float = expert(

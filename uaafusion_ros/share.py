@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 import sys
+from xml.etree import ElementTree
 
 PACKAGE = 'uaafusion_ros'
 
@@ -25,7 +26,7 @@ def roots() -> list[Path]:
 
 def path(*parts: str) -> Path:
     """
-    Return the path of a shipped file or folder, such as path('config', 'fastdds.xml').
+    Return the path of a shipped file or folder by its parts, such as 'config', 'fastdds.xml'.
 
     Raises FileNotFoundError naming every place that was looked at.
     """
@@ -35,3 +36,8 @@ def path(*parts: str) -> Path:
             return place
     raise FileNotFoundError(
         f'{"/".join(parts)} is not installed; looked at {", ".join(map(str, places))}')
+
+
+def version() -> str:
+    """Return the version of this package, which package.xml holds."""
+    return str(ElementTree.parse(path('package.xml')).findtext('version'))

@@ -33,16 +33,15 @@ def test_fast_with_segmentation_is_within_its_budget():
     images = (torch.zeros(480, 640, 3, dtype=torch.uint8, device='meta'),
               torch.zeros(480, 640, dtype=torch.uint8, device='meta'))
     with torch.no_grad():
-        assert 1 < bench.gmac(lambda: whole(*images)) <= 12
+        assert 1 < bench.gmac(lambda: whole(*images)) <= 4.5
 
 
 @pytest.mark.slow
-def test_every_row_has_a_figure_of_every_column():
-    columns = [bench.column(name, 32, 64, 1) for name in ('fast', 'paper')]
-    columns.append(bench.seafusion(32, 64))
-    assert {len(column) for column in columns} == {len(bench.ROWS)}
-    assert columns[0][3] != columns[1][3]
-
-
-def test_a_frame_is_looked_at_as_often_as_published():
-    assert bench.passes(preset('paper')) == '16 forward, 10 C + 4 backward'
+def test_every_row_has_a_figure_of_each_that_has_the_part():
+    with torch.no_grad():
+        fast, paper = (bench.column(name, 32, 64, 1) for name in ('fast', 'paper'))
+        peer = bench.seafusion(32, 64)
+    assert peer.keys() < paper.keys() < fast.keys()
+    assert all(fast.values()) and all(peer.values())
+    assert fast['parameters in all'] != paper['parameters in all']
+    assert float(fast['GMAC: deployed, fused image and mask']) > float(fast['GMAC: fusion alone'])

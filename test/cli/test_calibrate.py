@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from uaafusion_ros.cli.main import main
-from uaafusion_ros.harness.pictures import STILLS
 from uaafusion_ros.evaluation.bags import BagWriter
+from uaafusion_ros.harness.pictures import STILLS
 from uaafusion_ros.imaging.registration import load
 from uaafusion_ros.imaging.registration.homography_file import read
 from uaafusion_ros.settings import RegistrationSettings

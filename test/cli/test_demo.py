@@ -14,12 +14,12 @@ import uuid
 import cv2
 import pytest
 
+from uaafusion_ros.evaluation.bags import BagWriter
+from uaafusion_ros.evaluation.bags import read_images
 from uaafusion_ros.harness.topics import FUSED_TOPIC
 from uaafusion_ros.harness.topics import MASK_TOPIC
 from uaafusion_ros.harness.topics import OVERLAY_TOPIC
 from uaafusion_ros.harness.topics import RGB_TOPIC
-from uaafusion_ros.evaluation.bags import BagWriter
-from uaafusion_ros.evaluation.bags import read_images
 
 pytest.importorskip('rclpy')
 pytestmark = [pytest.mark.ros, pytest.mark.slow]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from uaafusion_ros.cli.main import main
-from uaafusion_ros.harness.pictures import STILLS
 from uaafusion_ros.errors import EncodingError
+from uaafusion_ros.harness.pictures import STILLS
 from uaafusion_ros.imaging.files import read_thermal
 
 

@@ -12,8 +12,8 @@ from image_kinds import RGB
 import numpy as np
 import pytest
 
+from uaafusion_ros import pipeline
 from uaafusion_ros.cli.main import main
-from uaafusion_ros.engine import loading
 from uaafusion_ros.engine import models
 from uaafusion_ros.engine.contract import EngineOutput
 from uaafusion_ros.errors import ModelFileError
@@ -71,7 +71,7 @@ def judge(taken, code, text, role):
 
 @pytest.mark.parametrize('role, kind', CAMERAS)
 def test_fuse(folder, role, kind, capsys, monkeypatch):
-    monkeypatch.setattr(loading, 'load_backend', lambda **_: MirrorBackend())
+    monkeypatch.setattr(pipeline, 'load_backend', lambda **_: MirrorBackend())
     code = main(['fuse', '--rgb', str(folder / 'rgb'), '--thermal', str(folder / 'thermal'),
                  '--out', str(folder / 'out')])
     judge(KINDS[role, kind][1], code, said(capsys), role)

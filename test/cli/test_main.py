@@ -9,8 +9,11 @@ import pytest
 
 from uaafusion_ros import __version__
 from uaafusion_ros.cli import main as command
-from uaafusion_ros.errors import BagError
 from uaafusion_ros.cli.parameters import parameters_markdown
+from uaafusion_ros.errors import BagError
+from uaafusion_ros.harness.pictures import STILLS
+
+STILL = str(STILLS / 'rgb' / '11.png')
 
 
 def test_version(capsys):
@@ -54,6 +57,27 @@ def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(command.VERBS['demo'], 'run', lambda options: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         command.main(['demo'])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('arguments, module, package', [
+    (['replay', 'drive', '--out', 'out'], 'rosbags', 'rosbags'),
+    (['calibrate', 'drive', '--out', 'a.yaml'], 'rosbags', 'rosbags'),
+    (['make-bag', 'images', '--out', 'bag'], 'rosbags', 'rosbags'),
+    (['fuse', '--rgb', STILL, '--thermal', STILL, '--out', 'out'], 'onnxruntime', 'onnxruntime'),
+    (['explain', '--rgb', STILL, '--thermal', STILL], 'onnx', 'onnx'),
+])
+def test_a_missing_package_is_one_line_with_the_command(tmp_path, arguments, module, package):
+    (tmp_path / 'drive').mkdir()
+    (tmp_path / 'images').mkdir()
+    code = (f'import sys; sys.modules[{module!r}] = None\n'
+            'from uaafusion_ros.cli.main import main\nsys.exit(main(sys.argv[1:]))')
+    done = subprocess.run([sys.executable, '-c', code, *arguments], cwd=tmp_path,
+                          capture_output=True, text=True)
+    assert done.returncode == 2 and 'Traceback' not in done.stderr
+    line, = [line for line in done.stderr.splitlines() if line.startswith('uaafusion ')]
+    assert f'the Python package {package} ' in line
+    assert f'{sys.executable} -m pip install {package}' in line
 
 
 def test_the_command_starts_without_heavy_imports():

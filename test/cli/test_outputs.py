@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from uaafusion_ros import pipeline
 from uaafusion_ros.cli.main import main
 from uaafusion_ros.engine import loading
 from uaafusion_ros.engine import models
@@ -31,7 +32,8 @@ def no_work(monkeypatch):
     def begun(*_, **__):
         pytest.fail('the work began')
 
-    for room, name in ((loading, 'load_backend'), (models, 'load'), (models, 'shipped')):
+    for room, name in ((loading, 'load_backend'), (pipeline, 'load_backend'),
+                       (models, 'load'), (models, 'shipped')):
         monkeypatch.setattr(room, name, begun)
 
 
@@ -182,7 +184,7 @@ def test_a_full_disk_leaves_no_half_picture(folder, capsys, monkeypatch):
         def close(self):
             pass
 
-    monkeypatch.setattr(loading, 'load_backend', lambda **_: Mirror())
+    monkeypatch.setattr(pipeline, 'load_backend', lambda **_: Mirror())
     monkeypatch.setattr(pathlib.Path, 'write_bytes', full)
     assert main(['fuse', '--rgb', str(folder / 'rgb'), '--thermal', str(folder / 'thermal'),
                  '--out', str(folder / 'out')]) == 2

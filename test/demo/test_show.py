@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from uaafusion_ros.harness.pictures import OUTPUT_SIZE
-from uaafusion_ros.harness.pictures import load_stills
 from uaafusion_ros.demo.show import write_bag
-from uaafusion_ros.harness.topics import RGB_TOPIC
-from uaafusion_ros.harness.topics import THERMAL_TOPIC
 from uaafusion_ros.evaluation.bags import list_topics
 from uaafusion_ros.evaluation.bags import read_images
+from uaafusion_ros.harness.pictures import load_stills
+from uaafusion_ros.harness.pictures import OUTPUT_SIZE
+from uaafusion_ros.harness.topics import RGB_TOPIC
+from uaafusion_ros.harness.topics import THERMAL_TOPIC
 
 
 def test_the_bag_holds_every_shot_of_both_cameras(tmp_path):

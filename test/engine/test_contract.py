@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import uaafusion_ros
+from uaafusion_ros.engine.contract import MET
 from uaafusion_ros.engine.contract import PerSize
 from uaafusion_ros.engine.loading import load_backend
 from uaafusion_ros.engine.loading import PROCESSOR
@@ -121,6 +122,31 @@ def test_graphs_are_compiled_once_per_size_and_two_are_kept():
     for size in ((1, 1), (2, 2), (1, 1), (3, 3), (1, 1), (2, 2)):
         assert graphs.get(*size) == size
     assert compiled == [(1, 1), (2, 2), (3, 3), (2, 2)]
+
+
+def test_a_graph_of_any_size_runs_mixed_sizes_and_the_first_and_frequent_have_their_own():
+    compiled = []
+    graphs = PerSize(lambda *size: compiled.append(size) or size,
+                     compile_free=lambda: compiled.append('any') or 'any')
+    assert graphs.get(1, 1) == (1, 1)
+    assert [graphs.get(height, 2) for height in range(1, 200)] == ['any'] * 199
+    assert graphs.get(1, 1) == (1, 1)
+    assert compiled == [(1, 1), 'any']
+    ran = [graphs.get(500, 500) for _ in range(MET + 1)]
+    assert ran == ['any'] * MET + [(500, 500)]
+
+
+def test_images_of_many_sizes_come_out_as_each_alone(backend):
+    """One graph runs them, and gives what the graph of the one size gives."""
+    for height, width in ((96, 128), (70, 130), (128, 64), (33, 190), (70, 130)):
+        images = [image[100:100 + height, 100:100 + width] for image in pair()]
+        got = backend.infer(*images)
+        alone = load_backend(backend=backend.name.split()[0])
+        expected = alone.infer(*images)
+        alone.close()
+        assert got.fused.shape == images[0].shape
+        assert np.abs(got.fused.astype(int) - expected.fused).max() <= 2
+        assert (got.mask == expected.mask).mean() >= 0.995
 
 
 def test_a_graph_that_goes_is_released_before_another_is_compiled():

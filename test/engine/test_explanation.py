@@ -41,12 +41,17 @@ def test_the_values_are_what_they_are_called(model, pair):
     data, spec = model
     rgb, thermal = pair
     found = explain(data, rgb, thermal)
-    assert found.gain_thermal.shape == found.gain_rgb.shape == (len(spec.classes),)
-    assert (abs(found.gain_thermal) <= 1).all()
-    assert found.w_thermal.shape == thermal.shape
+    assert found.unit == 'nats'
+    maps = (found.information_thermal, found.information_rgb, found.w_thermal, found.targets)
+    assert len({values.shape for values in maps}) == 1
+    assert all(np.isfinite(values).all() and values.min() >= 0 for values in maps)
     assert 0 < found.w_thermal.min() and found.w_thermal.max() < 1
-    assert found.attention.shape[0] == len(found.iterates) - 1
+    assert found.targets.max() <= 1
+    # More information means more weight.
+    more = found.information_thermal > found.information_rgb
+    np.testing.assert_array_equal(found.w_thermal > 0.5, more)
     # The last iterate, clipped, is the luma that the fused image got.
+    assert found.iterates.shape[1:] == thermal.shape
     rgb = rgb.astype(float)
     luma = rgb @ (0.299, 0.587, 0.114)
     shift = found.iterates[-1].clip(0, 1) * 255 - luma
@@ -54,12 +59,35 @@ def test_the_values_are_what_they_are_called(model, pair):
     assert abs(found.output.fused - want).max() <= 0.51
 
 
+def test_what_a_graph_names_is_read_by_its_name(pair):
+    """Of a graph made by hand: each name has a value of its own."""
+    helper, kind = onnx.helper, onnx.TensorProto
+    values = {'information_thermal': 3.0, 'information_rgb': 0.5, 'w_thermal': 0.75,
+              'targets': 0.25, 'iterate_1': 0.1, 'iterate_2': 0.2}
+    nodes = [helper.make_node('Identity', ['rgb'], ['fused']),
+             helper.make_node('Identity', ['thermal'], ['mask']),
+             helper.make_node('Identity', ['thermal'], ['confidence'])]
+    nodes += [helper.make_node('Constant', [], [name], value=helper.make_tensor(
+        name, kind.FLOAT, [1, 1, 1, 2], [value, value])) for name, value in values.items()]
+    shapes = {'rgb': 3, 'thermal': 2, 'fused': 3, 'mask': 2, 'confidence': 2}
+    inputs, outputs = ([helper.make_tensor_value_info(
+        name, kind.UINT8, [None, None, 3][:shapes[name]]) for name in names]
+        for names in (('rgb', 'thermal'), ('fused', 'mask', 'confidence')))
+    graph = helper.make_model(helper.make_graph(nodes, 'g', inputs, outputs),
+                              opset_imports=[helper.make_opsetid('', 18)], ir_version=8)
+    found = explain(graph.SerializeToString(), *pair)
+    np.testing.assert_array_equal(found.output.fused, pair[0])
+    for name in ('information_thermal', 'information_rgb', 'w_thermal', 'targets'):
+        np.testing.assert_array_equal(getattr(found, name), np.float32([[values[name]] * 2]))
+    np.testing.assert_array_equal(found.iterates, np.float32([[[0.1, 0.1]], [[0.2, 0.2]]]))
+
+
 def test_a_model_without_these_names_is_refused():
     value = onnx.helper.make_tensor_value_info('x', onnx.TensorProto.FLOAT, [1])
     other = onnx.helper.make_tensor_value_info('y', onnx.TensorProto.FLOAT, [1])
     node = onnx.helper.make_node('Identity', ['x'], ['y'])
     graph = onnx.helper.make_model(onnx.helper.make_graph([node], 'g', [value], [other]))
-    with pytest.raises(ModelFileError, match='names no gain_thermal'):
+    with pytest.raises(ModelFileError, match='names no information_thermal'):
         explain(graph.SerializeToString(), None, None)
 
 

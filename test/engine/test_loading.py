@@ -78,7 +78,7 @@ def test_auto_without_openvino_takes_onnxruntime_and_says_why(no_gpu, missing):
     loaded = load_backend()
     assert loaded.name.startswith('onnxruntime ')
     assert loaded.choice == (f'no tensorrt: {NO_GPU}; no openvino: the Python package openvino is '
-                             'not installed: pip install openvino')
+                             f'not installed: {sys.executable} -m pip install openvino')
 
 
 def test_auto_without_any_says_what_to_install(no_gpu, missing):
@@ -104,7 +104,7 @@ def test_auto_passes_over_a_runtime_that_does_not_import(no_gpu, broken):
     broken('openvino')
     choice = load_backend().choice
     assert 'no openvino: it is installed but cannot be loaded (ImportError: libtbb.so.12' in choice
-    assert choice.endswith('install it again: pip install openvino')
+    assert choice.endswith('pip install openvino')
     with pytest.raises(EngineError, match="'openvino' cannot run here: .*install it again"):
         load_backend(backend='openvino')
 

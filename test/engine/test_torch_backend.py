@@ -1,5 +1,7 @@
 """PyTorch's backend keeps the contract on the processor; a GPU's path needs a GPU."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -67,6 +69,31 @@ def test_a_checkpoint_runs_as_the_deployed_network_does(path, network):
     backend.close()
 
 
+def test_a_checkpoint_is_explained(path, network):
+    rgb, thermal = pair()
+    found = explain(read(path)[0], rgb, thermal)
+    np.testing.assert_array_equal(found.output.fused, load(path, 'cpu').infer(rgb, thermal).fused)
+    with torch.no_grad():
+        _, _, _, *want = Deployed(network).explained(
+            torch.from_numpy(rgb), torch.from_numpy(thermal))
+    got = (found.information_thermal, found.information_rgb, found.w_thermal, found.targets,
+           *found.iterates)
+    for one, other in zip(got, want, strict=True):
+        np.testing.assert_allclose(one, other[0, 0].numpy(), atol=1e-4)
+    assert found.unit == 'nats'
+
+
+def test_a_checkpoint_of_other_classes_and_weights_is_read_as_trained(tmp_path):
+    spec = replace(preset('fast'), classes=3, weights='even')
+    path = tmp_path / 'best.safetensors'
+    checkpoint.save(path, make_network(spec).state_dict(), {
+        'part': 'network', 'preset': 'fast', 'classes': ['ground', 'box', 'disc'],
+        'palette': [[0, 0, 0], [9, 9, 0], [0, 9, 9]], 'weights': 'even'})
+    network, described = read(path)
+    assert described.classes == ('ground', 'box', 'disc')
+    assert (explain(network, *pair()).w_thermal == 0.5).all()
+
+
 def test_any_size_is_padded_and_results_are_kept(path):
     backend = load(path, 'cpu')
     rgb, thermal = pair(33, 47)
@@ -126,10 +153,12 @@ def test_weights_for_study_run_and_are_explained(tmp_path):
     found = explain(read(path)[0], rgb, thermal)
     np.testing.assert_array_equal(found.output.fused, backend.infer(rgb, thermal).fused)
     stages = preset('paper').stages
-    assert found.gain_thermal.shape == found.gain_rgb.shape == (9,)
+    assert found.unit == 'of the score'
+    assert found.information_thermal.shape == found.information_rgb.shape == (32, 64)
+    assert found.information_rgb.min() >= 0 and found.information_rgb.max() > 0
     assert found.w_thermal.shape == (32, 64)
     assert 0 <= found.w_thermal.min() <= found.w_thermal.max() <= 1
-    assert found.attention.shape[0] == stages - 1
+    assert not found.targets.any()
     assert found.iterates.shape == (stages, 32, 64)
 
 

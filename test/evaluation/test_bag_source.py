@@ -161,6 +161,14 @@ def test_a_bag_without_a_message_is_an_error(bag, spoil):
         BagSource(bag)
 
 
+def test_a_sqlite_file_that_lost_its_end_is_told(tmp_path):
+    """SQLite does not miss what lies behind the last row."""
+    bag = write(tmp_path / 'bag', storage='sqlite3')
+    file = storage_file(bag)
+    file.write_bytes(file.read_bytes()[:-100])
+    assert 'shorter than its header says' in BagSource(bag).problem
+
+
 def test_a_truncated_sqlite_file_is_an_error(tmp_path):
     path = cut(write(tmp_path / 'drive', storage='sqlite3'), 0.3)
     with pytest.raises(BagError, match='drive cannot be read.*0 messages were read'):

@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from uaafusion_ros.harness.pictures import STILLS
 from uaafusion_ros.evaluation.bags import BagWriter
+from uaafusion_ros.harness.pictures import STILLS
 
 START_NS = 1_700_000_000_123_456_789
 PERIOD_NS = 100_000_000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-
 from uaafusion_ros.harness import measures
 
 

@@ -9,13 +9,13 @@ import time
 import numpy as np
 import pytest
 
+from uaafusion_ros.evaluation.bags import BagWriter
+from uaafusion_ros.evaluation.bags import read_messages
+from uaafusion_ros.evaluation.bags import RELIABLE_QOS
 from uaafusion_ros.harness.processes import Process
 from uaafusion_ros.harness.processes import ros_environment
 from uaafusion_ros.harness.topics import FUSED_TOPIC
 from uaafusion_ros.harness.topics import MASK_TOPIC
-from uaafusion_ros.evaluation.bags import BagWriter
-from uaafusion_ros.evaluation.bags import read_messages
-from uaafusion_ros.evaluation.bags import RELIABLE_QOS
 
 pytest.importorskip('rclpy')
 pytestmark = pytest.mark.ros

@@ -69,18 +69,6 @@ def test_integrated_gradients_are_complete_over_a_region_that_is_the_whole_image
         torch.testing.assert_close(a * 80, rise, rtol=2e-3, atol=0)
 
 
-def test_shares_follow_the_formula_and_sum_to_one():
-    thermal = torch.tensor([3.0, 0.0, -1.0, 2.0, -4.0])
-    luma = torch.tensor([1.0, 0.0, -2.0, -1.0, 5.0])
-    w1 = attribution.thermal_share(thermal, luma)
-    w2 = attribution.thermal_share(luma, thermal)
-    torch.testing.assert_close(w1 + w2, torch.ones(5))
-    for share, t, y in zip(w1.tolist(), thermal.tolist(), luma.tolist()):
-        t, y = max(t, 0.0), max(y, 0.0)
-        assert share == pytest.approx((t + 1e-8) / (t + y + 2e-8), abs=1e-6)
-    assert w1[1] == w1[2] == 0.5
-
-
 def test_the_weight_map_is_the_share_of_the_class_of_each_pixel():
     share, classes = torch.tensor([0.1, 0.9, 0.3, 0.7]), blocks(6, 9)
     classes[0, 0] = 255

@@ -1,7 +1,7 @@
 import pytest
 import torch
-from toys import parameters
 import torch.nn.functional as F
+from toys import parameters
 
 from uaafusion_ros.network.backbone import ConvNorm
 from uaafusion_ros.network.backbone import EfficientNetLite0

@@ -74,9 +74,11 @@ def test_the_explanation_is_made_of_the_equations(pair):
             segment_with(segmenter, chroma[b:b + 1]), luma[b:b + 1], got.classes[b], 4)
         torch.testing.assert_close(got.thermal[b], a_thermal)
         torch.testing.assert_close(got.luma[b], a_luma)
-        share = attribution.thermal_share(a_thermal, a_luma)
+        share = [(max(t, 0) + 1e-8) / (max(t, 0) + max(y, 0) + 2e-8)
+                 for t, y in zip(a_thermal.tolist(), a_luma.tolist())]
         torch.testing.assert_close(
-            got.w_thermal[b, 0], attribution.weight_map(share, got.classes[b]))
+            got.w_thermal[b, 0],
+            attribution.weight_map(a_thermal.new_tensor(share), got.classes[b]))
     maps = attribution.path_attention(segment_with(segmenter, chroma), got.iterates, reference)
     stride, size = preset('paper').attention_stride, got.attention[0].shape[2:]
     for k, raw in enumerate(maps):
@@ -113,6 +115,8 @@ def test_attributions_are_constants_to_the_training(pair):
     assert not any(x.requires_grad for x in (got.thermal, got.w_thermal, *got.attention))
 
 
-def test_fast_sees_its_maps_pooled_and_at_a_quarter_of_the_size(pair):
+def test_a_preset_in_closed_form_can_be_fused_by_the_papers_attributions(pair):
     got = fused(preset('fast'), pair)
+    # Its features, and so its maps, live at a quarter of the size.
     assert {tuple(a.shape) for a in got.attention} == {(2, 1, 4, 6)}
+    assert got.thermal.abs().max() > 0

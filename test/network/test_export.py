@@ -5,12 +5,15 @@ import json
 from pathlib import Path
 import sys
 
+import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
+from toys import enlivened
 
 from uaafusion_ros.engine import models
+from uaafusion_ros.engine.explanation import explain
 from uaafusion_ros.network.export import export
 from uaafusion_ros.network.export import weights_digest
 from uaafusion_ros.network.model import Deployed
@@ -41,16 +44,14 @@ SUPPORTED = set('''
 def network():
     """Return a network whose random weights leave no part idle."""
     torch.manual_seed(0)
-    net = UAAFusion(preset('fast')).eval()
+    net = UAAFusion(preset('fast'), [1, 2, 3]).eval()
     with torch.no_grad():
         for parameter in net.fusion.parameters():
             if (parameter == 0).all():
                 torch.nn.init.normal_(parameter, std=0.05)
-        for module in net.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.running_mean.normal_(0, 0.1)
-                module.running_var.uniform_(0.1, 0.4)
-        net.segmenter.classify[-1].weight.mul_(30)
+        torch.nn.init.normal_(net.mask_head.refine[-1].weight, std=0.05)
+        enlivened(net.segmenter)
+        net.look_at_black()
     return net
 
 
@@ -86,6 +87,20 @@ def test_onnx_runtime_computes_what_torch_does(network, exported, height, width)
     assert abs(got[2] - want[2]).max() <= 2
     # What is compared is not the camera's image again.
     assert abs(got[0] - rgb.numpy().astype(int)).mean() > 1
+
+
+def test_the_file_says_why(network, exported):
+    """The values that explain a pair are those of PyTorch, on a size it was not exported at."""
+    rgb, thermal = scene(64, 128)
+    with torch.no_grad():
+        _, _, _, *want = Deployed(network).explained(rgb, thermal)
+    found = explain(exported[0].read_bytes(), rgb.numpy(), thermal.numpy())
+    got = (found.information_thermal, found.information_rgb, found.w_thermal, found.targets,
+           *found.iterates)
+    assert len(got) == len(want)
+    for one, other in zip(got, want):
+        np.testing.assert_allclose(one, other[0, 0].numpy(), atol=2e-3)
+    assert found.information_rgb.max() > 0.1
 
 
 def test_the_file_describes_itself(network, exported):

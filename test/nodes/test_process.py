@@ -106,3 +106,41 @@ def test_a_signal_while_the_interpreter_ends_is_no_harm(start):
     child = start(stuck=False)
     child.send_signal(signal.SIGINT)
     assert child.wait(10.0) == 0
+
+
+def fusion_node(domain: int, folder: Path, *arguments: str, **changes: str | None):
+    """Start fusion_node; a change of None takes a variable out of its environment."""
+    environment = {**ros_environment(domain, ROOT / 'config/fastdds.xml', folder), **changes}
+    return subprocess.Popen(
+        [sys.executable, '-m', 'uaafusion_ros.nodes.main', *arguments], cwd=ROOT, text=True,
+        env={name: value for name, value in environment.items() if value is not None},
+        stderr=subprocess.PIPE)
+
+
+@pytest.mark.parametrize('arguments, changes, remedy', [
+    (['--ros-args', '--log-level', 'banana'], {}, 'accepted are debug, info'),
+    ([], {'HOME': None, 'ROS_LOG_DIR': None, 'ROS_HOME': None}, 'set HOME, or ROS_LOG_DIR'),
+    ([], {'ROS_LOG_DIR': '/proc/none'}, 'set ROS_LOG_DIR'),
+    (['--ros-args', '-p', 'a:=[1,a]'], {}, 'config/fusion.yaml shows')])
+def test_a_refusal_at_the_start_names_its_own_remedy(
+        domain, tmp_path, arguments, changes, remedy):
+    child = fusion_node(domain, tmp_path, *arguments, **changes)
+    _, said = child.communicate(timeout=30.0)
+    assert child.returncode == 2
+    last = said.splitlines()[-1]
+    assert remedy in last and last.count('; ') == 1 and '.c:' not in last
+
+
+def test_ctrl_c_while_modules_are_imported_leaves_no_traceback(domain, tmp_path):
+    """Numpy is being imported: its file is mapped, and the node's own handlers are not set."""
+    child = fusion_node(domain, tmp_path)
+    try:
+        end = time.monotonic() + 30.0
+        while 'numpy' not in Path(f'/proc/{child.pid}/maps').read_text():
+            assert time.monotonic() < end and child.poll() is None
+            time.sleep(0.001)
+        child.send_signal(signal.SIGINT)
+        assert child.communicate(timeout=10.0)[1] == ''
+    finally:
+        child.kill()
+        child.wait()

@@ -60,5 +60,5 @@ def test_silence_is_due_after_doubling_times():
     """Due at 1, 2, 4 and 8 timeouts, and anew after an image."""
     warnings = qos.SilenceWarnings()
     for _ in range(2):
-        due = [tenth / 10 for tenth in range(0, 200) if warnings.due(tenth / 10, 2.0)]
+        due = [tenth / 10 for tenth in range(200) if warnings.due(tenth / 10, 2.0)]
         assert due == [2.0, 4.0, 8.0, 16.0]

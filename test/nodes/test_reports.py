@@ -183,3 +183,8 @@ def test_memory_of_the_gpu_is_told_where_the_engine_has_one():
     values = bench.status('memory', backend=backend(
         gpu_memory=lambda: (1_234_560_000, 8_000_000_000)))[2]
     assert (values['gpu_used_mb'], values['gpu_total_mb']) == ('1234.6', '8000.0')
+
+
+def test_what_is_unusual_about_thermal_images_warns():
+    level, message, _ = Bench().status('thermal', findings=('telemetry rows',))
+    assert (level, message) == (WARN, 'telemetry rows')

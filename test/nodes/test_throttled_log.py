@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from threading import Barrier
 from threading import Thread
-import time
 from types import SimpleNamespace
 
 from uaafusion_ros.errors import EncodingError
@@ -33,21 +34,25 @@ def test_a_fault_is_said_once_per_period(monkeypatch):
 
 def test_two_threads_may_speak_at_once():
     """One of them looks what was said before while the other is about to say the same."""
-    class Slow(dict):
-        def get(self, *arguments):
-            found = super().get(*arguments)
-            time.sleep(0.05)
-            return found
-
-    said = []
+    said, faults = [], [f'fault {number}' for number in range(200)]
     log = ThrottledLogger(SimpleNamespace(error=said.append))
-    log._logged = Slow()
-    threads = [Thread(target=log.error, args=('hot',)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert said == ['hot']
+    start, interval = Barrier(4), sys.getswitchinterval()
+
+    def speak():
+        start.wait()
+        for fault in faults:
+            log.error(fault)
+
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [Thread(target=speak) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert sorted(said) == sorted(faults)
 
 
 def test_a_fault_is_recent_while_its_count_rises():

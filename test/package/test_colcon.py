@@ -37,6 +37,9 @@ def test_colcon_build_installs_everything(tmp_path):
         share / 'config' / 'fastdds.xml', share / 'models' / 'models.yaml',
     ):
         assert path.exists(), path
+    script = prefix / 'lib' / 'uaafusion_ros' / 'uaafusion'
+    # An active virtual environment is used, whose packages the Python of colcon may not see.
+    assert script.read_text().startswith('#!/usr/bin/env python3\n')
     python, = prefix.glob('lib/python*/site-packages')
     run = subprocess.run(
         [sys.executable, '-c',

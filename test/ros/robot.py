@@ -216,7 +216,7 @@ class Robot:
         given = {'diagnostics.period_s': 0.2, 'engine.warmup_size': [160, 120],
                  **{name.replace('__', '.'): value for name, value in values.items()}}
         return self.start(
-            '-m', 'uaafusion_ros.nodes.fusion_node', '--ros-args', '-r', f'__ns:={namespace}',
+            '-m', 'uaafusion_ros.nodes.main', '--ros-args', '-r', f'__ns:={namespace}',
             *(part for name, value in given.items()
               for part in ('-p', f'{name}:={json.dumps(value)}')), *ros_args)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from robot import Listener
-from robot import until
 from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
+from robot import Listener
+from robot import until
 from sensor_msgs.msg import Image
 
 from uaafusion_ros.harness.pictures import scene

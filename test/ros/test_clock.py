@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from robot import until
 import numpy as np
 import pytest
+from robot import until
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 

@@ -7,10 +7,10 @@ import struct
 import zlib
 
 import cv2
-from robot import START_S
-from robot import until
 import numpy as np
 import pytest
+from robot import START_S
+from robot import until
 from sensor_msgs.msg import CompressedImage
 
 from uaafusion_ros.harness.processes import held

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import time
 from typing import Any
 
-from robot import Pauses
-from robot import until
 import numpy as np
 import pytest
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
+from robot import Pauses
+from robot import until
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 

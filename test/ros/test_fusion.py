@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from robot import OUTPUTS
-from robot import until
 import numpy as np
 import pytest
+from robot import OUTPUTS
+from robot import until
 
 pytestmark = pytest.mark.ros
 

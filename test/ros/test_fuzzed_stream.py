@@ -7,9 +7,9 @@ from pathlib import Path
 import sys
 import time
 
-from robot import until
 import pytest
 from rclpy.qos import QoSProfile
+from robot import until
 from source import Source
 
 from uaafusion_ros.nodes.messages import stamp_from_ns

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 import shutil
+import signal
 import subprocess
 import time
 
-from robot import until
 import pytest
+from robot import until
 
 launch = pytest.importorskip('launch', reason='a ROS distribution is needed')
 pytest.importorskip('launch_ros', reason='a ROS distribution is needed')
@@ -50,3 +52,48 @@ def test_the_launched_node_fuses_in_its_namespace(robot):
         start = time.monotonic()
         child.wait(20.0)
     assert time.monotonic() - start < 10.0
+
+
+@pytest.fixture
+def launched(robot):
+    """Return a function that launches the node and returns the launch and the node's process."""
+    if shutil.which('ros2') is None or subprocess.run(
+            ['ros2', 'pkg', 'prefix', 'uaafusion_ros'], check=False,
+            capture_output=True).returncode:
+        pytest.skip('the package is not installed in this ROS environment')
+    started = []
+
+    def start(*arguments):
+        started.append(subprocess.Popen(
+            ['ros2', 'launch', 'uaafusion_ros', 'fusion.launch.py', 'backend:=onnxruntime',
+             *arguments]))
+        assert until(lambda: robot.listener.values('/fusion_node').get('state') == 'active', 30.0)
+        return started[0], node_of(started[0])
+
+    yield start
+    for child in started:
+        child.send_signal(signal.SIGINT)
+        child.wait(20.0)
+
+
+def node_of(child):
+    """Return the process id of the node that a launch runs, 0 while there is none."""
+    found = Path(f'/proc/{child.pid}/task/{child.pid}/children').read_text().split()
+    nodes = [pid for pid in found
+             if b'fusion_node' in Path(f'/proc/{pid}/cmdline').read_bytes()]
+    return int(nodes[0]) if nodes else 0
+
+
+def test_a_killed_node_ends_the_launch_with_exit_code_1(launched):
+    child, node = launched()
+    os.kill(node, signal.SIGKILL)
+    assert child.wait(20.0) == 1
+
+
+def test_a_killed_node_is_respawned_where_asked(launched):
+    child, node = launched('use_respawn:=true')
+    os.kill(node, signal.SIGKILL)
+    assert until(lambda: node_of(child) not in (0, node), 20.0) and child.poll() is None
+    # Launch signals a process that it has started only once it knows of it.
+    maps = Path(f'/proc/{node_of(child)}/maps')
+    assert until(lambda: 'onnxruntime' in maps.read_text(), 20.0)

@@ -6,10 +6,10 @@ from pathlib import Path
 import signal
 import time
 
-from robot import until
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 import pytest
+from robot import until
 
 pytestmark = pytest.mark.ros
 

@@ -7,12 +7,12 @@ import statistics
 import time
 from typing import Any
 
-from robot import Listener
-from robot import START_S
-from robot import until
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 import pytest
+from robot import Listener
+from robot import START_S
+from robot import until
 
 from uaafusion_ros.harness.processes import held
 

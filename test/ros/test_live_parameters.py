@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from robot import until
 from lifecycle_msgs.msg import Transition
 import numpy as np
 import pytest
+from robot import until
 
 pytestmark = pytest.mark.ros
 

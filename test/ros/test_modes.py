@@ -6,11 +6,11 @@ from threading import Event
 from threading import Thread
 import time
 
-from robot import until
 import numpy as np
 import pytest
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
+from robot import until
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 

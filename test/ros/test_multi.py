@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from robot import until
 import pytest
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
+from robot import until
 from std_msgs.msg import String
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import statistics
 import time
 
-from robot import until
 import pytest
+from robot import until
 from sensor_msgs.msg import Image
 from source import Source
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import product
 import time
 
-from robot import until
 import pytest
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
+from robot import until
 from sensor_msgs.msg import Image
 from source import Source
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 
-from robot import until
 import pytest
+from robot import until
 
 pytestmark = pytest.mark.ros
 

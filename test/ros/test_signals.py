@@ -6,8 +6,8 @@ from pathlib import Path
 import signal
 import time
 
-from robot import until
 import pytest
+from robot import until
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 

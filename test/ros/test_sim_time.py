@@ -10,10 +10,10 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+import pytest
 from robot import Listener
 from robot import ROOT
 from robot import until
-import pytest
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 from source import Source

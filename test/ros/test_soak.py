@@ -6,8 +6,8 @@ import json
 import subprocess
 import sys
 
-from robot import ROOT
 import pytest
+from robot import ROOT
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 

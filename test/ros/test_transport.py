@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from robot import until
 import pytest
+from robot import until
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 import textwrap
 
-from robot import until
 import pytest
+from robot import until
 from source import Source
 
 from uaafusion_ros.nodes.messages import ns_from_stamp

@@ -6,10 +6,10 @@ import importlib.util
 import re
 import signal
 
-from robot import START_S
-from robot import until
 from lifecycle_msgs.msg import Transition
 import pytest
+from robot import START_S
+from robot import until
 
 pytestmark = pytest.mark.ros
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from uaafusion_ros.frames import Frame
-from uaafusion_ros.stream.frame_router import FrameRouter
-from uaafusion_ros.stream.health import Mode
-from uaafusion_ros.stream.pairing import NearestPairing
 from uaafusion_ros.settings import FreezeSettings
 from uaafusion_ros.settings import InputSettings
 from uaafusion_ros.settings import ModeSettings
 from uaafusion_ros.settings import Settings
 from uaafusion_ros.settings import SyncSettings
+from uaafusion_ros.stream.frame_router import FrameRouter
+from uaafusion_ros.stream.health import Mode
+from uaafusion_ros.stream.pairing import NearestPairing
 from uaafusion_ros.stream.timeline import Drop
 
 S = 1_000_000_000

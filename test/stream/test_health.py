@@ -15,10 +15,10 @@ from two_cameras import MS
 from two_cameras import Player
 from two_cameras import S
 
+from uaafusion_ros.settings import ModeSettings
 from uaafusion_ros.stream.frame_router import TICK_NS
 from uaafusion_ros.stream.health import HealthMonitor
 from uaafusion_ros.stream.health import Mode
-from uaafusion_ros.settings import ModeSettings
 from uaafusion_ros.stream.timeline import Drop
 from uaafusion_ros.stream.timeline import Dropped
 

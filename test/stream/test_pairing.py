@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from uaafusion_ros.frames import Frame
+from uaafusion_ros.settings import SyncSettings
 from uaafusion_ros.stream.pairing import match
 from uaafusion_ros.stream.pairing import NearestPairing
-from uaafusion_ros.settings import SyncSettings
 from uaafusion_ros.stream.timeline import Drop
 
 MS = 1_000_000
@@ -463,7 +463,7 @@ def test_any_input_balances_and_good_frames_recover(events, reference, queue_siz
     start = max(now, EPOCH) + 20 * S
     good = feed(pairer, start, 4, now=start)
     good += pairer.poll(start + S // 2)
-    assert [k for k in (p.rgb for p in good if p.rgb_stamp_ns >= start)][-2:] == [2, 3]
+    assert [p.rgb for p in good if p.rgb_stamp_ns >= start][-2:] == [2, 3]
     assert all_accounted_for(pairer)
 
 

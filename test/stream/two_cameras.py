@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from uaafusion_ros.frames import Frame
-from uaafusion_ros.stream.frame_router import FrameRouter
-from uaafusion_ros.stream.frame_router import TICK_NS
 from uaafusion_ros.settings import Settings
 from uaafusion_ros.settings import SyncSettings
+from uaafusion_ros.stream.frame_router import FrameRouter
+from uaafusion_ros.stream.frame_router import TICK_NS
 
 MS = 1_000_000
 S = 1_000_000_000

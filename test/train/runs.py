@@ -10,7 +10,6 @@ from train.config import Data
 from train.config import Optim
 from train.config import Source
 from train.config import to_dict
-from train.distill_phase import DistillPhase
 from train.fusion_phase import FusionPhase
 from train.joint_phase import JointPhase
 from train.loop import fit
@@ -19,8 +18,7 @@ from uaafusion_ros.network import checkpoint
 from uaafusion_ros.network.model import UAAFusion
 from uaafusion_ros.network.presets import preset
 
-PHASES = {'segmentation': SegmentationPhase, 'fusion': FusionPhase,
-          'joint': JointPhase, 'distill': DistillPhase}
+PHASES = {'segmentation': SegmentationPhase, 'fusion': FusionPhase, 'joint': JointPhase}
 
 
 def settings(pairs, run, phase='segmentation', steps=4, **parts):
@@ -48,15 +46,15 @@ def train(config):
 def write_parts(folder):
     """Write untrained checkpoints of all parts; return their paths as settings want them."""
     torch.manual_seed(1)
-    network = UAAFusion(preset('fast')).eval()
+    network = UAAFusion(preset('fast'), [1, 2]).eval()
     with torch.no_grad():
         network.look_at_black()
     classes = [str(n) for n in range(network.spec.classes)]
     paths = {}
-    for part, module in (('segmenter', network.segmenter), ('fusion', network.fusion),
-                         ('network', network)):
-        paths[part] = str(Path(folder) / f'{part}.safetensors')
-        checkpoint.save(Path(paths[part]), module.state_dict(), {
-            'part': part, 'preset': 'fast', 'classes': classes, 'step': 0,
-            'class_weights': [1.0] * network.spec.classes})
+    for name, part, module in (('segmenter', 'segmenter', network.segmenter),
+                               ('fusion', 'fusion', network.fusion),
+                               ('init', 'network', network)):
+        paths[name] = str(Path(folder) / f'{part}.safetensors')
+        checkpoint.save(Path(paths[name]), module.state_dict(), {
+            'part': part, 'preset': 'fast', 'classes': classes, 'step': 0})
     return paths

@@ -25,7 +25,7 @@ def events(folder):
 
 
 def test_scalars_and_strips_come_back(tmp_path):
-    board = Board(tmp_path / 'board', 20)
+    board = Board(tmp_path / 'board', 20, print)
     board.scalars(20, {'loss': 0.5, 'val_miou': 0.25})
     thermal = np.full((48, 64), 200, np.uint8)
     mask = np.zeros((48, 64, 3), np.uint8)

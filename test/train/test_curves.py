@@ -55,6 +55,9 @@ def test_shares_and_errors_have_an_axis_each():
 
 
 def test_the_running_mean_keeps_a_constant_and_halves_a_step():
-    np.testing.assert_allclose(curves._running(np.full(20, 3.0), 5), 3)
-    step = np.repeat([0.0, 1.0], 10)
-    assert curves._running(step, 5)[9] == pytest.approx(0.4)
+    half = curves.SMOOTH
+    for values, middle in ((np.full(2 * half, 3.0), 3.0), (np.repeat([1.0, 2.0], half), 1.5)):
+        smooth = curves.draw({'run': {'loss': dict(enumerate(values))}}).axes[0].lines[-1]
+        drawn = smooth.get_ydata()
+        assert drawn[half] == pytest.approx(middle, abs=1 / half)
+        assert drawn[[0, -1]] == pytest.approx(values[[0, -1]])

@@ -50,16 +50,19 @@ def test_crops_keep_the_three_images_together(pairs):
         assert (rgb[inside, 2] > 0.6).all()
 
 
-def test_photometric_stays_in_range_and_keeps_the_hot_hot(pairs):
-    sample = read(Source('msrs', str(pairs)))[0]
-    for seed in range(20):
+def test_photometric_stays_in_range_and_keeps_the_contrast_of_the_hot(pairs):
+    """It is black instead of white in a few images alone."""
+    sample, rises = read(Source('msrs', str(pairs)))[0], []
+    for seed in range(60):
         rng = np.random.default_rng(seed)
         rgb, thermal = augment.photometric(
             sample.rgb.astype(np.float32) / 255, sample.thermal.astype(np.float32) / 255, rng)
         for image in (rgb, thermal):
             assert image.dtype == np.float32
             assert 0 <= image.min() and image.max() <= 1
-        assert thermal[sample.label == 2].mean() > thermal[sample.label == 0].mean() + 0.2
+        rises.append(thermal[sample.label == 2].mean() - thermal[sample.label == 0].mean())
+    assert np.abs(rises).min() > 0.2
+    assert 0.85 < np.mean(np.greater(rises, 0)) < 1
 
 
 def test_a_crop_at_scale_one_is_a_window_of_the_image(pairs):
@@ -90,3 +93,36 @@ def test_faults_break_one_image_at_a_time_and_leave_the_inputs_alone():
     assert all(30 < count < 70 for count in lost.values())
     for image, kept in zip((rgb, thermal), before):
         np.testing.assert_array_equal(image, kept)
+
+
+def test_objects_of_one_crop_are_laid_over_another_with_both_images():
+    rng = np.random.default_rng(0)
+    below, above = ((np.full((8, 8, 3), level, np.float32), np.full((8, 8), level, np.float32),
+                     np.zeros((8, 8), np.uint8)) for level in (0.2, 0.8))
+    above[2][2:4], above[2][5:7], above[2][7] = 1, 2, 255
+    seen = set()
+    for _ in range(20):
+        rgb, thermal, label = augment.mixed(below, above, rng)
+        over = label > 0
+        seen.add(tuple(np.unique(label[over])))
+        np.testing.assert_array_equal(thermal, np.where(over, np.float32(0.8), np.float32(0.2)))
+        np.testing.assert_array_equal(rgb, np.repeat(thermal[..., None], 3, 2))
+        np.testing.assert_array_equal(label[over], above[2][over])
+    assert seen == {(1,), (2,)}  # half of both classes, never the unknown
+    assert augment.mixed(below, below, rng) is below
+
+
+def test_made_up_thermal_images_are_warm_where_the_warm_classes_are():
+    rng = np.random.default_rng(0)
+    rgb = rng.random((48, 48, 3)).astype(np.float32)
+    label = np.zeros((48, 48), np.uint8)
+    label[10:20, 10:20], label[30:40, 30:40] = 2, 1
+    rises = []
+    for seed in range(40):
+        image = augment.pseudo_thermal(rgb, label, {2: 0.6}, np.random.default_rng(seed))
+        assert image.shape == (48, 48) and image.dtype == np.float32
+        assert 0 <= image.min() and image.max() <= 1
+        rises.append([image[part].mean() - image[label == 0].mean()
+                      for part in (label == 2, label == 1)])
+    warm, other = np.mean(rises, axis=0)
+    assert warm > 0.15 and abs(other) < 0.03

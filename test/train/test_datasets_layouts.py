@@ -11,6 +11,7 @@ from dataset_trees import write_tree
 import numpy as np
 import pytest
 
+from train.check import main as check
 from train.config import Source
 from train.data import LAYOUTS
 from train.data import palette_of
@@ -31,7 +32,7 @@ def same(sample, seed, exact):
 
 
 # KAIST's twelve sets are made up in the test after this one.
-@pytest.mark.parametrize('layout', [name for name in LAYOUTS if name != 'kaist'])
+@pytest.mark.parametrize('layout', [name for name in SPLITS if name != 'kaist'])
 def test_every_layout_is_read_by_split(tmp_path, layout):
     """The right pairs, in order, channels in order, labels where the set has them."""
     root = write_tree(tmp_path / layout, layout)
@@ -65,6 +66,53 @@ def test_kaist_takes_every_video_of_the_sets_of_a_split(tmp_path):
     assert same(samples[-1], 5, exact=False)
     one = read(Source('kaist', str(root / 'images' / 'set03')))
     assert [s.name for s in one] == ['V000/I00000', 'V000/I00001', 'V001/I00019']
+
+
+def test_roadscene_has_classes_where_it_has_masks(tmp_path):
+    """Its masks tell cars and persons alone; without masks it may join any other set."""
+    bare = write_tree(tmp_path / 'bare', 'roadscene')
+    fmb = Source('fmb', 'fmb')
+    assert palette_of([fmb, Source('roadscene', str(bare))]) == palette_of([fmb])
+    for part, image in zip(('vi', 'ir'), scene(0)):
+        save(tmp_path / 'unmasked' / part / 'FLIR_00006.png', image)
+    assert read(Source('roadscene', str(tmp_path / 'unmasked')))[0].label is None
+    for part, image in zip(('vi', 'ir', 'label'), scene(0)):
+        save(tmp_path / 'masked' / part / 'FLIR_00006.png', image)
+    source = Source('roadscene', str(tmp_path / 'masked'))
+    sample, = read(source)
+    np.testing.assert_array_equal(sample.label, scene(0)[2])
+    names = list(palette_of([source]))
+    assert [names[n] for n in sample.hidden] == [
+        name for name in names[1:] if name not in ('car', 'person')]
+
+
+@pytest.mark.parametrize('layout,camera,folders,known', [
+    ('camvid', 'rgb', ('rgb', 'labels'), {'car', 'person'}),
+    ('msrs_thermal', 'thermal', ('thermal', 'labels'), {'car', 'person', 'bike'})])
+def test_sets_of_one_camera(tmp_path, capsys, layout, camera, folders, known):
+    """The other image is black; label 0 rules out only what is annotated."""
+    for seed in range(2):
+        images = dict(zip(('rgb', 'thermal', 'labels'), scene(seed)))
+        for part in folders:
+            save(tmp_path / part / f'{seed:05}D.png', images[part])
+    source = Source(layout, str(tmp_path))
+    samples = read(source)
+    assert [s.name for s in samples] == ['00000D', '00001D']
+    for seed, sample in enumerate(samples):
+        rgb, thermal, label = scene(seed)
+        images = {'rgb': rgb, 'thermal': thermal}
+        assert sample.cameras == camera
+        np.testing.assert_array_equal(getattr(sample, camera), images.pop(camera))
+        (other, image), = images.items()
+        assert getattr(sample, other).shape == image.shape and not getattr(sample, other).any()
+        np.testing.assert_array_equal(sample.label, label)
+        names = list(palette_of([source]))
+        assert {names[n] for n in sample.hidden} == set(names[1:]) - known
+    assert check([layout, str(tmp_path)]) == 0
+    assert f'2 pairs: 2 of {SIZE[1]}x{SIZE[0]}' in capsys.readouterr().out
+    (tmp_path / 'labels' / '00001D.png').unlink()
+    with pytest.raises(DatasetError, match=r'labels/00001D\.\*: missing'):
+        read(source)
 
 
 def test_without_a_split_the_root_is_its_folder(tmp_path):

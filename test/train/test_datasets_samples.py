@@ -58,7 +58,7 @@ def test_missing_files_and_folders_are_named(root, source):
                                            r'\(and 2 more: '):
         read(source)
     (root / 'train' / 'rgb' / '00000D.jpg').unlink()
-    with pytest.raises(DatasetError, match=r"thermal/00001D\.\*: missing, though the RGB image"):
+    with pytest.raises(DatasetError, match=r'thermal/00001D\.\*: missing, though the RGB image'):
         read(source)
     msrs = write_tree(root / 'msrs', 'msrs')
     (msrs / 'test' / 'Segmentation_labels').rename(msrs / 'test' / 'Labels')

@@ -1,4 +1,4 @@
-"""Shipping a run: the correction of the prior, and what is refused."""
+"""Shipping a run: what is kept of a joint checkpoint, and what is refused."""
 
 from pathlib import Path
 
@@ -6,25 +6,51 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
+import yaml  # noqa: E402
+
 from train.config import Config  # noqa: E402
-from train.deploy import correct_prior  # noqa: E402
 from train.deploy import deploy  # noqa: E402
+from train.deploy import finished  # noqa: E402
+from uaafusion_ros.engine import models  # noqa: E402
 from uaafusion_ros.errors import CheckpointError  # noqa: E402
 from uaafusion_ros.network import checkpoint  # noqa: E402
 from uaafusion_ros.network.model import UAAFusion  # noqa: E402
 from uaafusion_ros.network.presets import preset  # noqa: E402
 
+CLASSES = {f'class {n}': [n, 0, 9] for n in range(9)}
 
-def test_the_prior_is_corrected_in_the_logits():
-    network = UAAFusion(preset('fast')).eval()
-    luma, chroma = torch.rand(1, 1, 64, 64), torch.rand(1, 2, 64, 64)
-    weights = [1.0, 4.0, 9.0, 1.0, 1.0, 1.0, 1.0, 1.0, 16.0]
+
+@pytest.fixture
+def run(tmp_path):
+    """Folder of a joint run with an untrained best checkpoint whose targets are 1 and 3."""
+    torch.manual_seed(0)
+    network = UAAFusion(preset('fast'), [1, 3]).eval()
+    checkpoint.save(tmp_path / 'run' / 'best.safetensors', network.state_dict(), {
+        'part': 'network', 'preset': 'fast', 'classes': list(CLASSES),
+        'palette': list(CLASSES.values()), 'targets': [1, 3], 'weights': 'attributed'})
+    return tmp_path / 'run'
+
+
+def test_a_joint_checkpoint_is_finished_with_its_baseline_and_targets(run):
+    network, meta = finished(run / 'best.safetensors')
+    assert not network.training and meta['classes'] == list(CLASSES)
+    assert network.targets.tolist() == [0, 1, 0, 1, 0, 0, 0, 0, 0]
+    # The baseline is that of these weights, whatever the file had.
+    assert network.log_black.std() > 0
+    tensors, meta = checkpoint.load(run / 'best.safetensors')
+    checkpoint.save(run / 'even.safetensors', tensors, meta | {'weights': 'even'})
+    even, _ = finished(run / 'even.safetensors')
+    images = [torch.rand(1, n, 64, 64) for n in (1, 1, 2)]
     with torch.no_grad():
-        before = network.segmenter(luma, chroma)
-        correct_prior(network, weights, 0.5)
-        change = before - network.segmenter(luma, chroma)
-    expected = 0.5 * torch.tensor(weights).log().view(1, -1, 1, 1)
-    assert torch.allclose(change, expected.expand_as(change), atol=1e-4)
+        assert (even(*images)[1].w_thermal == 0.5).all()
+
+
+@pytest.mark.slow
+def test_a_joint_checkpoint_is_exported_and_pinned(run, tmp_path):
+    path = deploy(Config(run=str(run)), tmp_path / 'models')
+    row = yaml.safe_load((tmp_path / 'models' / 'models.yaml').read_text())['models']['fast']
+    _, spec = models.load(path, row['sha256'])
+    assert list(spec.classes) == list(CLASSES) and spec.preset == 'fast'
 
 
 def test_a_run_of_another_phase_is_refused(tmp_path):

@@ -26,7 +26,7 @@ from uaafusion_ros.network import checkpoint  # noqa: E402
 def joint(pairs, tmp_path):
     """A joint run that has an untrained best checkpoint, and its settings."""
     config = settings(pairs, tmp_path / 'run', 'joint', **write_parts(tmp_path))
-    tensors, meta = checkpoint.load(Path(config.network))
+    tensors, meta = checkpoint.load(Path(config.init))
     phase = JointPhase(config)
     checkpoint.save(tmp_path / 'run' / 'best.safetensors', tensors, phase.meta | {'step': 7})
     return phase, config
@@ -40,7 +40,7 @@ def test_a_joint_run_is_measured(joint, capsys):
         _, figures = phase.validate(phase.module)
         shown = pictures(phase, phase.module, 2)
     assert result['figures'] == figures
-    assert result['figures'].keys() == {'target', 'miou'}
+    assert {'miou', 'iou_person', 'kept_car', 'kept_person'} <= result['figures'].keys()
     # Not the metric functions are tested here but what they are given.
     third = fusion_metrics.evaluate(shown['thermal'], shown['luma'], shown['fused'])
     assert result['pairs']['2'] == third
@@ -50,7 +50,8 @@ def test_a_joint_run_is_measured(joint, capsys):
     assert (shown['thermal'] == sample.thermal).all()
     gray = sample.rgb @ np.array([0.299, 0.587, 0.114])
     assert abs(shown['luma'] - gray).max() <= 0.5 + 1e-3
-    assert list(shown) == ['thermal', 'luma', 'fused', 'target', 'w1', 'mask', 'label']
+    assert list(shown) == ['thermal', 'luma', 'fused', 'w1', 'targets', 'mask', 'label']
+    assert len({image.shape[:2] for image in shown.values()}) == 1
     written = json.loads((Path(config.run) / 'evaluation.json').read_text())
     assert written['figures'] == figures and written['pairs'].keys() == result['pairs'].keys()
     said = capsys.readouterr().out

@@ -103,18 +103,20 @@ def test_what_the_joint_phase_starts_from_is_checked(pairs, tmp_path, parts):
     config = settings(pairs, tmp_path / 'x', 'joint', **parts)
     with pytest.raises(CheckpointError, match='none.safetensors: no such checkpoint'):
         train(replace(config, fusion=str(tmp_path / 'none.safetensors')))
-    with pytest.raises(CheckpointError, match="'segmenter' is empty"):
-        train(replace(config, segmenter=''))
+    with pytest.raises(CheckpointError, match="'fusion' is empty"):
+        train(replace(config, fusion=''))
     with pytest.raises(CheckpointError, match='holds the segmenter .* expected the fusion'):
         train(replace(config, fusion=parts['segmenter']))
+    with pytest.raises(CheckpointError, match='holds the fusion .* expected the network'):
+        train(replace(config, init=parts['fusion']))
 
 
 @pytest.mark.slow
 def test_the_best_checkpoint_is_what_was_validated(pairs, tmp_path, parts):
     """The scores of a black image are those of the weights beside them, not of earlier ones."""
     tensors, meta = checkpoint.load(train(settings(pairs, tmp_path / 'run', 'joint', 3, **parts)))
-    network = UAAFusion(preset(meta['preset'])).eval()
+    network = UAAFusion(preset(meta['preset']), meta['targets']).eval()
     network.load_state_dict(tensors)
     with torch.no_grad():
         network.look_at_black()
-    torch.testing.assert_close(network.attribution.black, tensors['attribution.black'])
+    torch.testing.assert_close(network.log_black, tensors['log_black'])

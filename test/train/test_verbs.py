@@ -33,7 +33,6 @@ def test_slips_end_in_one_line(config, pairs, tmp_path, capsys):
     (pairs / 'ir' / '1.png').unlink()
     for arguments, message in (
             (('fit', 'phase=fuse'), "'phase': 'fuse' is unknown; known: segmentation, fusion"),
-            (('distill',), "'phase': distill runs the phase 'distill', not 'fusion'"),
             (('evaluate', 'data.crop=wide'), "'data.crop': expected int, got 'wide'"),
             (('fit',), 'ir/1.*: missing'),
             (('export',), 'best.safetensors: no such checkpoint')):

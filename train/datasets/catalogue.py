@@ -69,8 +69,17 @@ LAYOUTS = {
         (Parts('{split}/Vis', '{split}/Ir'), Parts('{split}/vi', '{split}/ir')),
         splits={'fusion': ('M3FD_Fusion',), 'detection': ('M3FD_Detection',)}),
     # Xu et al., FusionDN, AAAI 2020, and U2Fusion, TPAMI 2022.
+    # Where there are masks, they are of cars and persons.
     'roadscene': Layout(
-        (Parts('vi', 'ir'), Parts('crop_LR_visible', 'cropinfrared'))),
+        (Parts('vi', 'ir'), Parts('vi', 'ir', 'label'),
+         Parts('crop_LR_visible', 'cropinfrared')),
+        _MFNET, annotated=('car', 'person')),
+    # Brostow et al., ECCV 2008: RGB streets, labels of cars and pedestrians in MFNet's ids.
+    'camvid': Layout((Parts('rgb', '', 'labels'),), _MFNET, cameras='rgb',
+                     annotated=('car', 'person')),
+    # Thermal images alone, with masks of persons.
+    'msrs_thermal': Layout((Parts('', 'thermal', 'labels'),), _MFNET, cameras='thermal',
+                           annotated=('car', 'person', 'bike')),
     # Toet, The TNO Multiband Image Data Collection, Data in Brief 2017.
     'tno': Layout((Parts('vi', 'ir'),)),
     # Jia et al., LLVIP, ICCV Workshops 2021.

@@ -31,6 +31,8 @@ class Layout:
     A data set: the `places` its folders may have, its classes and its splits.
 
     splits: the folders that stand for '{split}', by the name of the split.
+    cameras: 'both', or 'rgb' or 'thermal' for a set that has one of them alone.
+    annotated: the classes that its labels tell from the first one; () for all.
     lists: splits are text files of names, `<split>.txt` in the root, instead of folders.
     own_classes: names and colours come from classes.yaml in the root; labels may be absent.
     """
@@ -38,6 +40,8 @@ class Layout:
     places: tuple[Parts, ...]
     class_map: ClassMap = field(default_factory=ClassMap)
     splits: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    cameras: str = 'both'
+    annotated: tuple[str, ...] = ()
     lists: bool = False
     own_classes: bool = False
 

@@ -19,12 +19,19 @@ from uaafusion_ros.imaging.thermal_checks import Finding
 
 @dataclass(frozen=True)
 class Sample:
-    """One pair: `rgb` uint8 HxWx3, `thermal` uint8 HxW, `label` uint8 HxW or None."""
+    """
+    One pair: `rgb` uint8 HxWx3, `thermal` uint8 HxW, `label` uint8 HxW or None.
+
+    cameras: 'both', or the only one that there is; the other's image is black. hidden: ids of the
+    classes that label 0 does not rule out.
+    """
 
     name: str
     rgb: np.ndarray
     thermal: np.ndarray
     label: np.ndarray | None
+    cameras: str = 'both'
+    hidden: tuple[int, ...] = ()
 
 
 def load(pair: PairFiles) -> Sample:
@@ -32,7 +39,11 @@ def load(pair: PairFiles) -> Sample:
     images, defects, _ = attempt(pair)
     if defects:
         raise DatasetError(defects[0])
-    return Sample(pair.name, images['rgb'], images['thermal'], images.get('label'))
+    size = next(iter(images.values())).shape[:2]
+    return Sample(
+        pair.name, images.get('rgb', np.zeros((*size, 3), np.uint8)),
+        images.get('thermal', np.zeros(size, np.uint8)), images.get('label'),
+        pair.cameras, pair.hidden)
 
 
 def attempt(pair: PairFiles) -> tuple[dict[str, np.ndarray], list[str], tuple[Finding, ...]]:
@@ -41,7 +52,9 @@ def attempt(pair: PairFiles) -> tuple[dict[str, np.ndarray], list[str], tuple[Fi
     defects: list[str] = []
     findings: tuple[Finding, ...] = ()
     steps = (('rgb', read_rgb), ('thermal', read_thermal), ('label', read_label))
-    if pair.thermal is None:
+    if pair.cameras != 'both':
+        steps = tuple(step for step in steps if step[0] in (pair.cameras, 'label'))
+    elif pair.thermal is None:
         steps = (('stack', read_stack), ('label', read_label))
     for part, step in steps:
         try:
@@ -55,12 +68,14 @@ def attempt(pair: PairFiles) -> tuple[dict[str, np.ndarray], list[str], tuple[Fi
             images['thermal'], findings = image
         elif image is not None:
             images[part] = image
-    if 'rgb' in images:
-        size = images['rgb'].shape[:2]
+    first = 'thermal' if pair.cameras == 'thermal' else 'rgb'
+    if first in images:
+        size = images[first].shape[:2]
         for part, path in (('thermal', pair.thermal), ('label', pair.labels)):
             if part in images and images[part].shape != size:
-                defects.append(f'{pair.rgb}: {size} pixels, its partner {images[part].shape} in '
-                               f'{path}; pairs must be registered and of one size')
+                defects.append(f'{getattr(pair, first)}: {size} pixels, its partner '
+                               f'{images[part].shape} in {path}; pairs must be registered and '
+                               'of one size')
     return images, defects, findings
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Sequence
 import operator
+import re
 
 import numpy as np
 
+from train.config import Data
 from train.config import Source
 from train.datasets.classes import Colour
 from train.datasets.reader import load
@@ -18,6 +20,7 @@ from train.datasets.scan import find
 from train.datasets.scan import PairFiles
 from uaafusion_ros.errors import DatasetError
 
+FOLDS = 5
 MEMORY = 2 * 2**30  # bytes of images that are kept
 
 
@@ -69,8 +72,66 @@ def read(source: Source) -> Sequence[Sample]:
 
 def read_all(sources: Sequence[Source], memory: int = MEMORY) -> Sequence[Sample]:
     """Return the pairs of all sources in their order: a list where `memory` bytes hold them."""
-    found = [find(source) for source in sources]
-    size = sum(len(pairs) * size_of(load(pairs[0])) for pairs in found)
+    return _held([find(source) for source in sources], memory)
+
+
+def split(data: Data, memory: int = MEMORY) -> tuple[
+        Sequence[Sample], Sequence[Sample], list[float]]:
+    """
+    Return the pairs to train on, those to validate on, and how often each of the former is drawn.
+
+    The draws of a source's pairs sum to its share. A source may have no pair in a fold. Raises
+    DatasetError as `read` does, and where no source has any.
+    """
+    val = [of_fold(source, data.fold, find(source), True) for source in data.val]
+    watched = [pair.name for pairs in val for pair in pairs]
+    train = [_apart(source, watched, of_fold(source, data.fold, find(source), False))
+             for source in data.train]
+    for sources, found in ((data.train, train), (data.val, val)):
+        if not any(found):
+            raise DatasetError(f'{", ".join(source.root for source in sources)}: fold {data.fold} '
+                               'leaves none of its pairs')
+    draws = [source.share / len(pairs) for source, pairs in zip(data.train, train) for _ in pairs]
+    return _held(train, memory), _held(val, memory), draws
+
+
+def fold_of(name: str, block: int) -> int:
+    """
+    Return the fold, 0 to 4, of the frame that a name such as 00307D or FLIR_00006 numbers.
+
+    Blocks of `block` numbers go to the folds in turn, so that neighbours mostly stay together.
+    """
+    return frame_number(name) // block % FOLDS
+
+
+def frame_number(name: str) -> int:
+    """Return the last number in a name; raises DatasetError where there is none."""
+    found = re.findall(r'[0-9]+', name)
+    if not found:
+        raise DatasetError(f"'{name}': no number in it, so it cannot be cut into folds")
+    return int(found[-1])
+
+
+def of_fold(source: Source, fold: int, pairs: Sequence[PairFiles],
+            inside: bool) -> Sequence[PairFiles]:
+    """Return the pairs inside the source's own fold or else `fold`, or those outside it."""
+    fold = source.fold if source.fold >= 0 else fold
+    if not source.block or fold < 0:
+        return pairs
+    return [pair for pair in pairs if (fold_of(pair.name, source.block) == fold) == inside]
+
+
+def _apart(source: Source, watched: Sequence[str],
+           pairs: Sequence[PairFiles]) -> Sequence[PairFiles]:
+    if not source.apart:
+        return pairs
+    near = {(name[-1:], frame_number(name) + k) for name in watched
+            for k in range(-source.apart, source.apart + 1) if re.search('[0-9]', name)}
+    return [pair for pair in pairs if (pair.name[-1:], frame_number(pair.name)) not in near]
+
+
+def _held(found: Sequence[Sequence[PairFiles]], memory: int) -> Sequence[Sample]:
+    size = sum(len(pairs) * size_of(load(pairs[0])) for pairs in found if pairs)
     every = [pair for pairs in found for pair in pairs]
     return [load(pair) for pair in every] if size <= memory else LazySamples(every, memory)
 

@@ -26,16 +26,19 @@ class PairFiles:
     """
     The files of one pair of data set `owner`.
 
-    `thermal` is None where the fourth channel of the RGB file is the thermal image, `labels`
-    where the pair has none.
+    cameras: 'both', 'rgb' or 'thermal'; the path of a missing one is None. Of a pair, `thermal`
+    is None where the fourth channel of the RGB file is the thermal image. `labels` is None where
+    there are none. hidden: ids of the classes that label 0 does not rule out.
     """
 
     name: str
-    rgb: Path
+    rgb: Path | None
     thermal: Path | None
     labels: Path | None
     classes: ClassMap
     owner: str
+    cameras: str = 'both'
+    hidden: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,10 @@ def classes_of(source: Source) -> ClassMap:
     """Return the classes that the labels of a source have; raises DatasetError."""
     layout = layout_of(source)
     if not layout.own_classes:
-        return layout.class_map
+        places = [place.labels for place in layout.places]
+        bare = '' in places and not any(
+            (Path(source.root) / place).is_dir() for place in places if place)
+        return ClassMap() if bare else layout.class_map
     # With the split left out, the root may be the folder of the split.
     places = [Path(source.root) / 'classes.yaml']
     if not source.split:
@@ -114,6 +120,11 @@ class _Search:
         self._root = Path(source.root)
         self._folders = _folders(self._layout, source)
         self._parts = max(self._layout.places, key=self._present)
+        self._first = 'thermal' if self._layout.cameras == 'thermal' else 'rgb'
+        annotated = self._layout.annotated
+        self._hidden = tuple(
+            index for index, name in enumerate(self._classes.names)
+            if annotated and index and name not in annotated)
         if self._layout.own_classes and not self._classes.palette:
             self._parts = replace(self._parts, labels='')
 
@@ -121,14 +132,18 @@ class _Search:
         """Fill `pairs`, `defects` and `orphans`."""
         listed = self._listed()
         for folder in self._folders:
-            rgb_folders = _matches(self._root, _filled(self._parts.rgb, folder))
+            rgb_folders = _matches(self._root, _filled(self._main, folder))
             if not rgb_folders:
                 self.defects.append(self._no_folder(folder))
             for rgb in rgb_folders:
                 self._pair_up(rgb, folder, listed)
         if not self.pairs and not self.defects:
-            self.defects.append(f'{self._root / _filled(self._parts.rgb, self._folders[0])}: '
+            self.defects.append(f'{self._root / _filled(self._main, self._folders[0])}: '
                                 f'holds no image ({", ".join(SUFFIXES)}){self._hint()}')
+
+    @property
+    def _main(self) -> str:
+        return getattr(self._parts, self._first)
 
     def _present(self, place: Parts) -> int:
         return sum(bool(_matches(self._root, _filled(part, folder)))
@@ -149,7 +164,7 @@ class _Search:
     def _pair_up(self, rgb: Path, folder: str, listed: list[str] | None) -> None:
         images = self._images(rgb)
         partners = {}
-        for part in ('thermal', 'labels'):
+        for part in ('thermal', 'labels')[self._first == 'thermal':]:
             pattern = getattr(self._parts, part)
             place = _beside(self._root, rgb, _filled(pattern, folder))
             if pattern and place.is_dir():
@@ -175,9 +190,11 @@ class _Search:
                                    'there')
             self.defects.extend(missing)
             if not missing:
+                paths[self._first] = images[stem]
                 self.pairs.append(PairFiles(
-                    self._prefix(rgb) + stem, images[stem], paths['thermal'], paths['labels'],
-                    self._classes, self._source.layout))
+                    self._prefix(rgb) + stem, paths.get('rgb'), paths['thermal'],
+                    paths['labels'], self._classes, self._source.layout,
+                    self._layout.cameras, self._hidden))
 
     def _prefix(self, rgb: Path) -> str:
         """Return what tells pairs of one file name apart where there are many folders."""

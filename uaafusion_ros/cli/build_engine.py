@@ -15,14 +15,14 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from argparse import ArgumentTypeError
 from argparse import Namespace
+from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 import re
 import sys
 import time
 from typing import Any
-from typing import Callable
-from typing import Iterator
 
 from uaafusion_ros.errors import EngineError
 

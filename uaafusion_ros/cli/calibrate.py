@@ -88,7 +88,7 @@ def run(options: Namespace) -> int:
 def board(text: str) -> tuple[int, int]:
     """Read 9x6 as (9, 6); a wrong text is refused in a sentence."""
     found = re.fullmatch(r'(\d{1,2})x(\d{1,2})', text)
-    shape = tuple(int(side) for side in found.groups()) if found else (0, 0)
+    shape = (int(found[1]), int(found[2])) if found else (0, 0)
     if min(shape) < 3:
         raise ArgumentTypeError(f'{text!r} is no COLUMNSxROWS of at least 3x3, such as 9x6')
     return shape

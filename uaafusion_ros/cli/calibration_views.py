@@ -9,6 +9,7 @@ import numpy as np
 
 from uaafusion_ros.cli.findings import Findings
 from uaafusion_ros.errors import BagError
+from uaafusion_ros.frames import Frame
 from uaafusion_ros.imaging import encodings
 from uaafusion_ros.imaging.calibration.contract import View
 from uaafusion_ros.imaging.files import read_rgb
@@ -65,7 +66,7 @@ def from_bag(path: Path, count: int, asked: dict[str, str | None],
             f'one of {choice.thermal} ({len(thermal)}); record both cameras with one clock')
     chosen = _spread(found, count)
     wanted = {'rgb': {rgb[i] for i, _ in chosen}, 'thermal': {thermal[j] for _, j in chosen}}
-    frames: dict[tuple[str, int], object] = {}
+    frames: dict[tuple[str, int], Frame] = {}
     for message in source.messages(topics):
         key = topics[message.topic], image_stamp_ns(message.data)
         if key[1] in wanted[key[0]] and key not in frames:

@@ -1,20 +1,17 @@
 """
-Show why a pair was fused as it was: one figure of attributions, weights, attention and iterates.
+Show why a pair was fused as it was: one figure of information, weights, targets and iterates.
 
-The figure shows both sources, the fused image and the classes; w1 and w2, the weights of thermal
-and RGB in the data term; the attention map of every stage after the first; the luma after every
-stage; and for each class how much either source alone raises its score. Images whose sides are no
-multiple of the model's are cut at the right and bottom.
+The figure shows both sources, the fused image and the classes; how much either source alone tells
+of every place; w1, the weight of thermal in the data term, RGB having the rest; where the network
+sees a target whose contrast it keeps; and the luma after every stage. A sentence per class sums
+them up. Images whose sides are no multiple of the model's are cut at the right and bottom.
 """
 
 from __future__ import annotations
 
 from argparse import ArgumentParser
 from argparse import Namespace
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from uaafusion_ros.cli.arguments import add_roles_argument
 from uaafusion_ros.cli.findings import Findings
@@ -23,12 +20,7 @@ from uaafusion_ros.cli.outputs import check_folder
 from uaafusion_ros.cli.outputs import check_image_name
 from uaafusion_ros.cli.outputs import write_image
 from uaafusion_ros.errors import DatasetError
-from uaafusion_ros.errors import DependencyError
 from uaafusion_ros.errors import ModelFileError
-
-if TYPE_CHECKING:
-    from uaafusion_ros.engine.contract import ModelSpec
-    from uaafusion_ros.engine.explanation import Explanation
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -47,6 +39,7 @@ def run(options: Namespace) -> int:
     """Explain one pair, write the figure and print the sentences below it."""
     import cv2
 
+    from uaafusion_ros.engine.loading import load_explainer
     from uaafusion_ros.evaluation.explanation_sheet import explanation_sheet
     from uaafusion_ros.evaluation.explanation_sheet import table
     from uaafusion_ros.imaging.files import read_rgb
@@ -65,35 +58,14 @@ def run(options: Namespace) -> int:
     if rgb.shape[:2] != thermal.shape:
         raise DatasetError(f'{options.thermal} is {thermal.shape[1]}x{thermal.shape[0]}, '
                            f'{options.rgb} {rgb.shape[1]}x{rgb.shape[0]}; register them first')
-    explain, spec = _network(options)
-    height, width = (n // spec.multiple * spec.multiple for n in thermal.shape)
-    if not height or not width:
-        raise DatasetError(f'{options.rgb}: smaller than {spec.multiple} pixels')
-    rgb, thermal = rgb[:height, :width], thermal[:height, :width]
+    path, pinned = (options.model, None) if options.model else _shipped(options.preset)
+    explain, spec = load_explainer(path, pinned)
     explanation = explain(rgb, thermal)
-    sheet = explanation_sheet(explanation, rgb, thermal, spec)
+    height, width = explanation.output.mask.shape
+    sheet = explanation_sheet(explanation, rgb[:height, :width], thermal[:height, :width], spec)
     write_image(options.out, cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     print(*table(explanation, spec.classes), f'wrote {options.out}', sep='\n')
     return 0
-
-
-def _network(options: Namespace) -> tuple[Callable[..., Explanation], ModelSpec]:
-    """Return what explains a pair (RGB, thermal), and the model's description."""
-    from uaafusion_ros.engine import models
-
-    path, pinned = (options.model, None) if options.model else _shipped(options.preset)
-    if path.suffix != '.safetensors':
-        from uaafusion_ros.engine.explanation import explain
-
-        data, spec = models.load(path, pinned)
-        return partial(explain, data), spec
-    try:
-        from uaafusion_ros.engine import torch_backend
-    except ImportError as error:
-        raise DependencyError(f'{path.name} needs PyTorch ({error}): '
-                              "pip install 'uaafusion_ros[train]'") from error
-    network, spec = torch_backend.read(path, pinned)
-    return partial(torch_backend.explain, network), spec
 
 
 def _shipped(preset: str) -> tuple[Path, str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 import os
 from pathlib import Path
 import sys
 import tempfile
-from typing import Iterator
 
 from uaafusion_ros.errors import DatasetError
 
@@ -56,19 +56,19 @@ def _opened(path: Path):
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
     import cv2
 
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    from uaafusion_ros.imaging.quiet_opencv import quiet_opencv
+
+    settings: list[int] = []
     # OpenCV takes names in UTF-8 only; any other file is reached by its descriptor.
-    file = path.open('rb')
-    settings = []
-    for _ in range(2):
-        capture = cv2.VideoCapture(f'/proc/self/fd/{file.fileno()}', cv2.CAP_FFMPEG, settings)
-        kind = int(capture.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)) if capture.isOpened() else 0
-        if kind.to_bytes(4, 'little', signed=kind < 0) != _GRAY16 or settings:
-            break
-        settings = [cv2.CAP_PROP_CONVERT_RGB, 0]  # else 16 bits would become 8
-    rate = capture.get(cv2.CAP_PROP_FPS) if capture.isOpened() else 0.0
-    file.close()
-    cv2.utils.logging.setLogLevel(level)
+    with path.open('rb') as file, quiet_opencv():
+        for _ in range(2):
+            capture = cv2.VideoCapture(
+                f'/proc/self/fd/{file.fileno()}', cv2.CAP_FFMPEG, settings)
+            kind = int(capture.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)) if capture.isOpened() else 0
+            if kind.to_bytes(4, 'little', signed=kind < 0) != _GRAY16 or settings:
+                break
+            settings = [cv2.CAP_PROP_CONVERT_RGB, 0]  # else 16 bits would become 8
+        rate = capture.get(cv2.CAP_PROP_FPS) if capture.isOpened() else 0.0
     if not rate > 0:
         raise DatasetError(f'{path} cannot be read as a film; it may be cut off: copy it again')
     return capture, rate

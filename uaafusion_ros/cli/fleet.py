@@ -38,9 +38,9 @@ def run(options: Namespace) -> int:
     """Replay the bags and print a line for each; see the text of the module for the codes."""
     if options.live or options.rate:
         raise ParameterError('a fleet is replayed offline; use --live with `uaafusion replay`')
-    from uaafusion_ros.evaluation.replay.fleet import run_fleet
     from uaafusion_ros.evaluation.page import BagResult
     from uaafusion_ros.evaluation.page.fleet_page import OUTCOMES
+    from uaafusion_ros.evaluation.replay.fleet import run_fleet
     from uaafusion_ros.evaluation.replay.run import ReplayOptions
 
     ended: list[BagResult] = []

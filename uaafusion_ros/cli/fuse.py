@@ -17,6 +17,7 @@ from argparse import Namespace
 from pathlib import Path
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from uaafusion_ros.cli.arguments import add_model_arguments
 from uaafusion_ros.cli.arguments import add_roles_argument
@@ -28,6 +29,9 @@ from uaafusion_ros.cli.outputs import write_image
 from uaafusion_ros.errors import DatasetError
 from uaafusion_ros.errors import RegistrationError
 from uaafusion_ros.errors import UaafusionError
+
+if TYPE_CHECKING:
+    from uaafusion_ros import FusionPipeline
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -52,27 +56,27 @@ def fuse_all(options: Namespace) -> int:
     import numpy as np
     from tqdm import tqdm
 
-    from uaafusion_ros.engine.loading import load_backend
+    from uaafusion_ros import load
     from uaafusion_ros.imaging.folders import match
 
     pairs, lonely = match(options.rgb, options.thermal)
     check_outputs(options, pairs)
     for path in lonely:
         print(f'{path} has no partner in the other folder', file=sys.stderr)
-    backend = load_backend(preset=options.preset, backend=options.backend)
+    pipeline = load(options.preset, backend=options.backend)
     took_ms: list[float] = []
     failed, findings = 0, Findings()
     try:
         for rgb_path, thermal_path in tqdm(pairs, desc='fusing', unit='pair'):
             start = time.perf_counter()
             try:
-                fuse_pair(backend, rgb_path, thermal_path, options, findings)
+                fuse_pair(pipeline, rgb_path, thermal_path, options, findings)
                 took_ms.append((time.perf_counter() - start) * 1e3)
             except UaafusionError as error:
                 failed += 1
                 tqdm.write(f'{rgb_path.stem}: {error}', file=sys.stderr)
     finally:
-        backend.close()
+        pipeline.backend.close()
     findings.report()
     speed = f', {np.median(took_ms):.0f} ms per pair (median)' if took_ms else ''
     print(f'fused {len(took_ms)} of {len(pairs)} pairs, {failed} failed, {len(lonely)} images '
@@ -99,16 +103,13 @@ def check_outputs(options: Namespace, pairs: list[tuple[Path, Path]]) -> None:
     check_folder(options.out)
 
 
-def fuse_pair(backend, rgb_path: Path, thermal_path: Path, options: Namespace,
-              findings: Findings) -> None:
+def fuse_pair(pipeline: FusionPipeline, rgb_path: Path, thermal_path: Path,
+              options: Namespace, findings: Findings) -> None:
     """Read, fuse and write one pair; raises UaafusionError."""
     import cv2
 
-    from uaafusion_ros.frames import Frame
-    from uaafusion_ros.frames import FramePair
     from uaafusion_ros.imaging.files import read_rgb
     from uaafusion_ros.imaging.files import read_thermal
-    from uaafusion_ros.pipeline import FusionPipeline
 
     rgb = read_rgb(rgb_path, options.force_roles)
     thermal = read_thermal(thermal_path, options.force_roles)
@@ -117,11 +118,7 @@ def fuse_pair(backend, rgb_path: Path, thermal_path: Path, options: Namespace,
         raise RegistrationError(
             f'{thermal_path} is {_size(thermal.array)}, {rgb_path} is {_size(rgb)}; both must lie '
             'on one pixel grid: register them and crop or scale one to the other')
-    pair = FramePair(
-        thermal=Frame(thermal.array, 0, 'thermal', thermal.encoding),
-        rgb=Frame(rgb, 0, 'rgb', 'rgb8'))
-    # A pipeline of its own: what it learns from a thermal stream must not pass between stills.
-    result = FusionPipeline(backend).process(pair)
+    result = pipeline.fuse(rgb, thermal.array)
     write_image(options.out / f'{rgb_path.stem}.png',
                 cv2.cvtColor(result.fused, cv2.COLOR_RGB2BGR))
     write_image(options.out / f'{rgb_path.stem}_mask.png', result.mask)

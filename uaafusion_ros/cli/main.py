@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 import sys
-from typing import Sequence
 
 from uaafusion_ros import __version__
 from uaafusion_ros.cli import build_engine
 from uaafusion_ros.cli import calibrate
 from uaafusion_ros.cli import compare
 from uaafusion_ros.cli import demo
+from uaafusion_ros.cli import doctor
 from uaafusion_ros.cli import explain
 from uaafusion_ros.cli import fleet
 from uaafusion_ros.cli import fuse
@@ -18,10 +19,11 @@ from uaafusion_ros.cli import make_bag
 from uaafusion_ros.cli import parameters
 from uaafusion_ros.cli import replay
 from uaafusion_ros.errors import UaafusionError
+from uaafusion_ros.packages import describe_missing
 
 VERBS = {'fuse': fuse, 'explain': explain, 'demo': demo, 'replay': replay, 'fleet': fleet,
          'compare': compare, 'make-bag': make_bag, 'build-engine': build_engine,
-         'calibrate': calibrate, 'parameters': parameters}
+         'calibrate': calibrate, 'doctor': doctor, 'parameters': parameters}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,6 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return VERBS[options.verb].run(options)
     except (UaafusionError, OSError) as error:
         print(f'uaafusion {options.verb}: {error}', file=sys.stderr)
+        return 2
+    except ImportError as error:
+        said = describe_missing(error)
+        if not said:
+            raise
+        print(f'uaafusion {options.verb}: {said}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f'uaafusion {options.verb}: interrupted', file=sys.stderr)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Iterator
 from contextlib import contextmanager
 import os
 from pathlib import Path
 import shutil
 import tempfile
-from typing import Iterator
 
 from uaafusion_ros.errors import BagError
 from uaafusion_ros.errors import DatasetError

@@ -10,7 +10,6 @@ from typing import Any
 
 from uaafusion_ros.parameter import CHANGES
 from uaafusion_ros.parameter import parameters_of
-from uaafusion_ros.parameter import Section
 from uaafusion_ros.settings import PARAMETERS
 from uaafusion_ros.settings import Settings
 
@@ -79,13 +78,14 @@ def fusion_yaml() -> str:
         _yaml_section(type(section.default)) for section in fields(Settings))))
 
 
-def _yaml_section(section: type[Section]) -> str:
-    lines, indent = [], '    '
+def _yaml_section(section: Any) -> str:
+    lines: list[str] = []
+    indent = '    '
     for key, each in parameters_of(section).items():
         if each.expert:
             continue
         if section.prefix and not lines:
-            lines = [*_comment(section.__doc__, indent), f'{indent}{section.prefix[:-1]}:']
+            lines = [*_comment(section.__doc__ or '', indent), f'{indent}{section.prefix[:-1]}:']
             indent += '  '
         words = f'{each.description} Accepted: {each.accepted}; may change {CHANGES[each.change]}.'
         lines += [*_comment(words, indent), f'{indent}{key}: {_yaml_value(each.default)}']

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from collections.abc import Sequence
 from itertools import groupby
 from itertools import zip_longest
 from pathlib import Path
-from typing import Iterator
-from typing import Sequence
 
 import cv2
 import numpy as np
 
-from uaafusion_ros.demo.show import Show
 from uaafusion_ros.demo.show import Shot
+from uaafusion_ros.demo.show import Show
 from uaafusion_ros.engine.contract import ModelSpec
 from uaafusion_ros.errors import BagError
 from uaafusion_ros.evaluation.bags import read_images

@@ -1,4 +1,4 @@
-"""What happened inside a deployed graph: attributions, weights, attention and iterates."""
+"""What happened inside a deployed graph: attributions, weights, targets and iterates."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from uaafusion_ros.engine.contract import EngineOutput
 from uaafusion_ros.errors import DependencyError
 from uaafusion_ros.errors import EngineError
 from uaafusion_ros.errors import ModelFileError
+from uaafusion_ros.packages import pip_install
 
-NAMES = ('gain_thermal', 'gain_rgb', 'w_thermal', 'attention')
+NAMES = ('information_thermal', 'information_rgb', 'w_thermal', 'targets')
 
 
 @dataclass(frozen=True)
@@ -19,18 +20,20 @@ class Explanation:
     """
     A fusion and why it came out so; all float32 but `output`.
 
-    gain_thermal, gain_rgb (C,): how far each source raises the score of a class over the class's
-    region above that of a black image, in [-1, 1]. w_thermal (H, W): w1 in (0, 1), w2 = 1 - w1.
-    attention (K-1, h, w): normalised attribution maps of the stages 2 to K. iterates (K, H, W):
-    the luma after each stage, not clipped.
+    information_thermal, information_rgb (h, w): what each source alone tells of a place, 0 or
+    more, in `unit`: 'nats' over darkness or, with exact attribution, how much it raises the score
+    of the place's class, 'of the score'. w_thermal (h, w): w1 in [0, 1], w2 = 1 - w1. targets
+    (h, w): probability of a class whose contrast is kept. iterates (K, H, W): the luma after each
+    stage, not clipped.
     """
 
     output: EngineOutput
-    gain_thermal: np.ndarray
-    gain_rgb: np.ndarray
+    information_thermal: np.ndarray
+    information_rgb: np.ndarray
     w_thermal: np.ndarray
-    attention: np.ndarray
+    targets: np.ndarray
     iterates: np.ndarray
+    unit: str = 'nats'
 
 
 def explain(model: bytes, rgb: np.ndarray, thermal: np.ndarray) -> Explanation:
@@ -45,7 +48,7 @@ def explain(model: bytes, rgb: np.ndarray, thermal: np.ndarray) -> Explanation:
         import onnx
     except ImportError as error:
         raise DependencyError(f'explaining needs the Python package onnx ({error}): '
-                              'pip install onnx') from error
+                              f'{pip_install("onnx")}') from error
     import onnxruntime
 
     graph = onnx.load_model_from_string(model)
@@ -69,5 +72,5 @@ def explain(model: bytes, rgb: np.ndarray, thermal: np.ndarray) -> Explanation:
     named = dict(zip(wanted, values))
     return Explanation(
         EngineOutput(named['fused'], named['mask'], named['confidence']),
-        named['gain_thermal'][0], named['gain_rgb'][0], named['w_thermal'][0, 0],
-        named['attention'][0], np.stack([named[name][0, 0] for name in iterates]))
+        *(named[name][0, 0] for name in NAMES),  # type: ignore[call-arg]
+        np.stack([named[name][0, 0] for name in iterates]))

@@ -11,20 +11,26 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uaafusion_ros.engine.gpu import find_gpu
 from uaafusion_ros.engine.tensorrt.api import INSTALL
+from uaafusion_ros.errors import DependencyError
 from uaafusion_ros.errors import EngineError
 from uaafusion_ros.errors import ModelFileError
 from uaafusion_ros.errors import UaafusionError
+from uaafusion_ros.packages import pip_install
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from uaafusion_ros.engine.contract import Backend
     from uaafusion_ros.engine.contract import ModelSpec
     from uaafusion_ros.engine.contract import Progress
+    from uaafusion_ros.engine.explanation import Explanation
 
 
 @dataclass(frozen=True)
@@ -96,9 +102,9 @@ def _torch(asked: Request) -> Backend:
 # Best first.
 TABLE = (
     Runtime('tensorrt', '', INSTALL, 'gpu', _tensorrt),
-    Runtime('openvino', 'openvino', 'pip install openvino', 'processor', _openvino),
-    Runtime('onnxruntime', 'onnxruntime', 'pip install onnxruntime', 'processor', _onnxruntime),
-    Runtime('torch', 'torch', "pip install 'uaafusion_ros[train]'", 'development', _torch),
+    Runtime('openvino', 'openvino', pip_install('openvino'), 'processor', _openvino),
+    Runtime('onnxruntime', 'onnxruntime', pip_install('onnxruntime'), 'processor', _onnxruntime),
+    Runtime('torch', 'torch', pip_install('torch', 'safetensors'), 'development', _torch),
 )
 NAMES = ('auto', *(row.name for row in TABLE))
 PROCESSOR = tuple(row for row in TABLE if row.runs_on == 'processor')
@@ -139,6 +145,40 @@ def load_backend(model: Path | None = None, preset: str = 'fast', backend: str =
             loaded.choice = 'asked for'
             return loaded
     raise EngineError(f"backend '{backend}' is unknown; known: {', '.join(NAMES)}")
+
+
+def load_explainer(
+    path: Path, pinned: str | None = None
+) -> tuple[Callable[[np.ndarray, np.ndarray], Explanation], ModelSpec]:
+    """
+    Return what explains a pair, and the description of the model, an ONNX file or a checkpoint.
+
+    What is returned takes rgb uint8 HxWx3 and thermal uint8 HxW, cut at the right and bottom to
+    the model's multiple. pinned: the sha256 that the file must have. Raises ModelFileError, or
+    DependencyError where a checkpoint has no PyTorch; the explainer raises EngineError.
+    """
+    if path.suffix == '.safetensors':
+        try:
+            from uaafusion_ros.engine import torch_backend
+        except ImportError as error:
+            raise DependencyError(f'{path.name} needs PyTorch ({error}): '
+                                  f'{pip_install("torch", "safetensors")}') from error
+        network, spec = torch_backend.read(path, pinned)
+        explain = partial(torch_backend.explain, network)
+    else:
+        from uaafusion_ros.engine import explanation
+        from uaafusion_ros.engine import models
+        data, spec = models.load(path, pinned)
+        explain = partial(explanation.explain, data)
+
+    def explain_cut(rgb: np.ndarray, thermal: np.ndarray) -> Explanation:
+        height, width = (side // spec.multiple * spec.multiple for side in thermal.shape)
+        if not height or not width:
+            raise EngineError(f'an image of {thermal.shape[1]}x{thermal.shape[0]} is smaller than '
+                              f'{spec.multiple} pixels, the least that the model can explain')
+        return explain(*(image[:height, :width].copy() for image in (rgb, thermal)))
+
+    return explain_cut, spec
 
 
 def _first(rows: Sequence[Runtime], asked: Request) -> Backend:

@@ -17,6 +17,7 @@ from uaafusion_ros.engine.contract import ModelSpec
 from uaafusion_ros.engine.contract import OUTPUTS
 from uaafusion_ros.errors import EngineError
 from uaafusion_ros.errors import ModelFileError
+from uaafusion_ros.packages import pip_install
 
 SCHEMA = 1
 
@@ -53,6 +54,12 @@ def shipped_weights(preset: str) -> tuple[Path, str]:
                              f'are {", ".join(sorted(weights))}; else give the path of '
                              'a .safetensors file as the model')
     return _of_row(weights[preset])
+
+
+def shipped_files() -> list[tuple[Path, str]]:
+    """Return path and pinned sha256 of every file that models/models.yaml lists."""
+    listing = _listing()
+    return [_of_row(row) for kind in ('models', 'weights') for row in listing[kind].values()]
 
 
 def _listing() -> dict[str, Any]:
@@ -113,7 +120,7 @@ def _metadata(path: Path, data: bytes) -> dict[str, str]:
         import onnxruntime
     except ImportError as error:
         raise EngineError(f'the Python package onnxruntime is needed to read models ({error}): '
-                          'pip install onnxruntime') from error
+                          f'{pip_install("onnxruntime")}') from error
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4

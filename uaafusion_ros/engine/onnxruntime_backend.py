@@ -19,22 +19,25 @@ class ONNXRuntimeBackend(Backend):
         super().__init__(spec, f'onnxruntime {onnxruntime.__version__}')
         self._data = data
         self._threads = threads
-        self._sessions = PerSize(self._compile)
+        self._sessions = PerSize(self._compile, compile_free=self._compile)
 
-    def _compile(self, height: int, width: int) -> onnxruntime.InferenceSession:
+    def _compile(self, height: int = 0, width: int = 0) -> onnxruntime.InferenceSession:
+        """Prepare for a size, or, with 0, for any."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         # A robot's other processes need the cores between two frames.
         options.add_session_config_entry('session.intra_op.allow_spinning', '0')
-        options.add_free_dimension_override_by_name('height', height)
-        options.add_free_dimension_override_by_name('width', width)
+        if height and width:
+            options.add_free_dimension_override_by_name('height', height)
+            options.add_free_dimension_override_by_name('width', width)
         options.log_severity_level = 3
         try:
             return onnxruntime.InferenceSession(
                 self._data, options, providers=['CPUExecutionProvider'])
         except Exception as error:  # its exception types are not public
-            raise EngineError(f'ONNX Runtime cannot prepare {self.spec.path} for '
-                              f'{width}x{height}: {error}') from error
+            size = f'{width}x{height}' if height else 'any size'
+            raise EngineError(f'ONNX Runtime cannot prepare {self.spec.path} for {size}: '
+                              f'{error}') from error
 
     def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> list[np.ndarray]:
         session = self._sessions.get(*thermal.shape)

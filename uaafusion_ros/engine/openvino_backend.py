@@ -20,18 +20,21 @@ class OpenVINOBackend(Backend):
         super().__init__(spec, f'openvino {openvino.__version__.split("-")[0]}')
         self._core = openvino.Core()
         self._data = data
-        self._config = {'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_PRECISION_HINT': 'f32'}
+        self._config: dict[str, str | int] = {
+            'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_PRECISION_HINT': 'f32'}
         if threads:
             self._config['INFERENCE_NUM_THREADS'] = threads
-        self._requests = PerSize(self._compile)
+        self._requests = PerSize(self._compile, compile_free=self._compile)
 
-    def _compile(self, height: int, width: int) -> openvino.InferRequest:
+    def _compile(self, height: int = -1, width: int = -1) -> openvino.InferRequest:
+        """Compile for a size, or, with -1, for any."""
         try:
             model = self._core.read_model(self._data)
             model.reshape({'rgb': [height, width, 3], 'thermal': [height, width]})
             compiled = self._core.compile_model(model, 'CPU', self._config)
         except RuntimeError as error:
-            raise EngineError(f'OpenVINO cannot compile {self.spec.path} for {width}x{height}: '
+            size = f'{width}x{height}' if height > 0 else 'any size'
+            raise EngineError(f'OpenVINO cannot compile {self.spec.path} for {size}: '
                               f'{str(error).strip().splitlines()[-1]}') from error
         return compiled.create_infer_request()
 

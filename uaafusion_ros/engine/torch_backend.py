@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch import Tensor
+import torch.nn.functional as F
 
 from uaafusion_ros.engine.contract import Backend
 from uaafusion_ros.engine.contract import EngineOutput
@@ -21,10 +23,10 @@ from uaafusion_ros.engine.models import intact
 from uaafusion_ros.errors import CheckpointError
 from uaafusion_ros.errors import EngineError
 from uaafusion_ros.network import checkpoint
-from uaafusion_ros.network.attribution_head import Attribution
 from uaafusion_ros.network.build import make_fusion
 from uaafusion_ros.network.build import make_segmenter
 from uaafusion_ros.network.exact import fuse_exactly
+from uaafusion_ros.network.guidance import Guidance
 from uaafusion_ros.network.model import Deployed
 from uaafusion_ros.network.model import Prediction
 from uaafusion_ros.network.model import UAAFusion
@@ -55,16 +57,18 @@ def read(path: Path, pinned: str | None = None) -> tuple[UAAFusion | ExactNetwor
     """
     Return the network of a checkpoint of the phases 'joint' or 'exact' and its description.
 
-    It is as it was trained: without the correction of class priors that the export makes, so rare
-    classes spill over. Raises CheckpointError, or ModelFileError where the file is missing or not
-    of the `pinned` sha256.
+    Raises CheckpointError, or ModelFileError where the file is missing or not of the `pinned`
+    sha256.
     """
     _, digest = intact(path, pinned)
     tensors, meta = checkpoint.load(path)
     if meta.get('part') not in WHOLE:
         raise CheckpointError(f"{path}: holds a '{meta.get('part')}', not a whole network; give "
                               "the best.safetensors of a run of the phase 'joint' or 'exact'")
-    network = make_network(preset(meta['preset']))
+    spec = preset(meta['preset'])
+    spec = replace(spec, classes=len(meta.get('classes', ())) or spec.classes,
+                   weights=meta.get('weights', spec.weights))
+    network = make_network(spec)
     checkpoint.put(network, tensors, path, meta['preset'])
     return network.eval().requires_grad_(False), _described(path, digest, network, meta)
 
@@ -81,11 +85,11 @@ def explain(network: UAAFusion | ExactNetwork, rgb: np.ndarray,
     with torch.no_grad():
         found = deployed(network, torch.device('cpu'), 'fp32').explained(
             torch.from_numpy(rgb), torch.from_numpy(thermal))
-    fused, mask, confidence, by_thermal, by_rgb, weight, maps, *iterates = (
-        tensor.numpy() for tensor in found)
+    *outputs, by_thermal, by_rgb, weight, targets = (tensor.numpy() for tensor in found[:7])
     return Explanation(
-        EngineOutput(fused, mask, confidence), by_thermal[0], by_rgb[0], weight[0, 0], maps[0],
-        np.stack([image[0, 0] for image in iterates]))
+        EngineOutput(*outputs), by_thermal[0, 0], by_rgb[0, 0], weight[0, 0], targets[0, 0],
+        np.stack([image[0, 0].numpy() for image in found[7:]]),
+        'of the score' if isinstance(network, ExactNetwork) else 'nats')
 
 
 class TorchBackend(Backend):
@@ -239,16 +243,28 @@ class ExactNetwork(nn.Module):
         self.segmenter = make_segmenter(spec)
 
     def forward(self, thermal: Tensor, luma: Tensor,
-                chroma: Tensor) -> tuple[Prediction, Tensor]:
-        """Return the fusion and the class logits (B, C, H, W) of the fused image."""
+                chroma: Tensor) -> tuple[Prediction, Guidance, Tensor]:
+        """
+        Return the fusion, what guided it, and the class logits (B, C, H, W) of the fused image.
+
+        The guidance has the image's size: how much each source raises the score of a place's
+        class by what it shows in the class's region, and no targets.
+        """
         found = fuse_exactly(self.spec, self.fusion, self.segmenter, thermal, luma, chroma)
         fused = found.iterates[-1].clamp(0, 1)
-        cells = self.fusion.cells(found.w_thermal)
-        # Without maps where a hook has replaced the attention.
-        maps = torch.cat((cells[:, :0], *found.attention[1:]), dim=1)
-        attribution = Attribution(found.thermal, found.luma, found.w_thermal, cells, maps)
-        return (Prediction(fused, found.iterates, attribution),
+        thermal_map, luma_map = (
+            _spread(by_class, found.classes) for by_class in (found.thermal, found.luma))
+        guide = Guidance(
+            thermal_map, luma_map, found.w_thermal, torch.zeros_like(found.w_thermal))
+        return (Prediction(fused, found.iterates, (thermal, luma)), guide,
                 self.segmenter(fused, chroma))
+
+
+def _spread(attributions: Tensor, classes: Tensor) -> Tensor:
+    """Return the rectified sums over each class's region, at its places, (B, 1, H, W)."""
+    sizes = F.one_hot(classes, attributions.shape[1]).sum(dim=(1, 2))
+    sums = (attributions * sizes).clamp_min(0)  # a_c is the mean over the region
+    return sums.gather(1, classes.flatten(1)).view_as(classes).unsqueeze(1)
 
 
 @contextmanager
@@ -262,7 +278,7 @@ def _reported(what: str) -> Iterator[None]:
 
 def _described(path: Path, digest: str, network: UAAFusion | ExactNetwork,
                meta: dict) -> ModelSpec:
-    """Return what a checkpoint says of itself; one of 'joint' knows its classes by number."""
+    """Return what a checkpoint says of itself; classes without names are numbered."""
     count = network.spec.classes
     if 'palette' in meta:
         names, palette = meta['classes'], np.array(meta['palette'], np.uint8)

@@ -54,12 +54,12 @@ class Identity:
 
 class BagSource:
     """
-    A rosbag2 folder or storage file (.mcap, .db3, either with .zstd) or a ROS 1 bag (.bag), as
-    far as it can be read.
+    A rosbag2 folder or file (.mcap, .db3) or a ROS 1 bag (.bag), as far as it can be read.
 
-    `topics` are sorted by name, their counts those of the readable messages. `problem` is empty
-    as long as the bag is whole; otherwise what is wrong with it, without a subject. It may turn
-    out only while reading. Raises BagError where nothing can be read at all.
+    Storage files may be compressed (.mcap.zstd, .db3.zstd). `topics` are sorted by name, their
+    counts those of the readable messages. `problem` is empty as long as the bag is whole;
+    otherwise what is wrong with it, without a subject. It may turn out only while reading. Raises
+    BagError where nothing can be read at all.
     """
 
     def __init__(self, path: Path) -> None:
@@ -131,6 +131,9 @@ class BagSource:
         self._streamed = bool(faults)
         if faults:
             return faults[0]
+        for path in self._files:
+            if path.suffix == '.db3' and _is_short(path):
+                return f'is truncated ({path.name} is shorter than its header says)'
         folder = self.path if self.path.is_dir() else self.path.parent
         needs_metadata = _storage(self._files[0]) != _ROS1 and (
             self.path.is_dir() or _storage(self.path) == 'sqlite3')
@@ -180,6 +183,16 @@ class BagSource:
             for message in mcap_stream.stream(path):
                 if topics is None or message.topic in topics:
                     yield message
+
+
+def _is_short(path: Path) -> bool:
+    """Return whether a database is shorter than its header says (sqlite.org/fileformat2.html)."""
+    with path.open('rb') as file:
+        header, size = file.read(100), file.seek(0, 2)
+    page, pages = int.from_bytes(header[16:18], 'big'), int.from_bytes(header[28:32], 'big')
+    # The number of pages holds only where the writer knew of it: 1 stands for 65536 bytes a page.
+    known = header[24:28] == header[92:96]
+    return known and size < pages * (65536 if page == 1 else page)
 
 
 def _storage_files(path: Path) -> list[Path]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import replace
 from pathlib import Path
-from typing import Iterator
+from typing import Any
+from typing import Literal
 
 import numpy as np
 from rosbags.interfaces import Qos
@@ -90,7 +92,7 @@ class BagWriter:
                  zstd: bool = False):
         self._path = Path(path)
         self._qos = qos
-        self._connections = {}
+        self._connections: dict[str, Any] = {}
         try:
             self._writer = Writer(
                 self._path, version=Writer.VERSION_LATEST, storage_plugin=STORAGES[storage])
@@ -147,7 +149,7 @@ class BagWriter:
 
     def add_info_again(self, topic: str, data: bytes, stamp_ns: int, frame_id: str) -> None:
         """Add a serialised CameraInfo under another header."""
-        message = _TYPES.deserialize_cdr(data, CAMERA_INFO)
+        message: Any = _TYPES.deserialize_cdr(data, CAMERA_INFO)
         self._add(topic, CAMERA_INFO, replace(message, header=_header(stamp_ns, frame_id)),
                   stamp_ns)
 
@@ -213,7 +215,7 @@ def frame_of(message: RawMessage, max_pixels: int = MAX_PIXELS, unpack: bool = T
     pixels.
     """
     try:
-        image = _TYPES.deserialize_cdr(message.data, message.type_name)
+        image: Any = _TYPES.deserialize_cdr(message.data, message.type_name)
     except Exception as error:  # rosbags raises what its generated parser stumbles over
         raise EncodingError(
             f'a message of {message.topic} is no {message.type_name} ({type(error).__name__}); '
@@ -233,15 +235,7 @@ def frame_of(message: RawMessage, max_pixels: int = MAX_PIXELS, unpack: bool = T
     return Frame(array, stamp_ns, image.header.frame_id, encoding)
 
 
-def format_of(message: RawMessage) -> str:
-    """Return the format of a serialised CompressedImage, '' where it cannot be read."""
-    try:
-        return _TYPES.deserialize_cdr(message.data, message.type_name).format
-    except Exception:  # as above
-        return ''
-
-
-def camera_info_of(data: bytes):
+def camera_info_of(data: bytes) -> Any:
     """Return a serialised CameraInfo as an object with the message's fields."""
     return _TYPES.deserialize_cdr(data, CAMERA_INFO)
 
@@ -254,7 +248,7 @@ def info_size(data: bytes) -> tuple[int, int]:
 
 def image_stamp_ns(data: bytes) -> int:
     """Read the stamp of a serialised message that begins with a std_msgs/Header."""
-    order = 'little' if data[1] & 1 else 'big'
+    order: Literal['little', 'big'] = 'little' if data[1] & 1 else 'big'
     seconds = int.from_bytes(data[4:8], order, signed=True)
     return seconds * 1_000_000_000 + int.from_bytes(data[8:12], order)
 

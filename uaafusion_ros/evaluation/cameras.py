@@ -9,7 +9,6 @@ from uaafusion_ros.errors import BagError
 from uaafusion_ros.errors import EncodingError
 from uaafusion_ros.evaluation.bag_source import BagSource
 from uaafusion_ros.evaluation.bags import COMPRESSED_IMAGE
-from uaafusion_ros.evaluation.bags import format_of
 from uaafusion_ros.evaluation.bags import frame_of
 from uaafusion_ros.evaluation.bags import IMAGE
 from uaafusion_ros.evaluation.bags import RawMessage
@@ -17,7 +16,7 @@ from uaafusion_ros.evaluation.topics import Choice
 from uaafusion_ros.evaluation.topics import choose
 from uaafusion_ros.imaging import encodings
 from uaafusion_ros.imaging import thermal_checks
-from uaafusion_ros.imaging.compressed import was_scaled_by_jpeg
+from uaafusion_ros.imaging.compressed import SCALED_BY_JPEG
 
 _MOST_MESSAGES = 500  # a topic that begins later is judged by its name alone
 
@@ -88,10 +87,9 @@ def _findings(message: RawMessage | None) -> tuple[str, ...]:
     if message is None:
         return ()
     texts = []
-    if message.type_name == COMPRESSED_IMAGE and was_scaled_by_jpeg(format_of(message)):
-        texts.append('16 bits were sent as 8-bit JPEG, which left few of their steps; set the '
-                     "camera's compressed transport to png, which keeps them")
     try:
+        if frame_of(message, unpack=False).encoding == SCALED_BY_JPEG:
+            texts.append(thermal_checks.SCALED_BY_JPEG)
         frame = frame_of(message)
         array = encodings.to_thermal(frame.array, frame.encoding)
     except EncodingError:

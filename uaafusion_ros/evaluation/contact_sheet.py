@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable
-from typing import Sequence
 
 import cv2
 import numpy as np
@@ -80,7 +80,7 @@ def write_film(path: Path, frames: Iterable[np.ndarray], rate: float) -> bool:
     for frame in frames:
         if writer is None:
             writer = cv2.VideoWriter(
-                str(path), cv2.VideoWriter_fourcc(*'mp4v'), rate, frame.shape[1::-1])
+                str(path), cv2.VideoWriter.fourcc(*'mp4v'), rate, frame.shape[1::-1])
             if not writer.isOpened():
                 return False
         writer.write(np.ascontiguousarray(frame[..., ::-1]))

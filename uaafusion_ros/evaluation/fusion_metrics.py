@@ -10,10 +10,10 @@ uniform image.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable
-from typing import Sequence
 
 import cv2
 import numpy as np
@@ -31,7 +31,7 @@ def entropy(fused: np.ndarray) -> float:
 
 
 def standard_deviation(fused: np.ndarray) -> float:
-    """Population standard deviation of F."""
+    """Return the population standard deviation of F."""
     return float(fused.std())
 
 

@@ -146,6 +146,7 @@ class _Camera:
     def _made(self, number: int, fault: str) -> bytes:
         """Return an image as a serialised message."""
         from rclpy.serialization import serialize_message
+
         from uaafusion_ros.nodes.messages import image_from_array
         pixels = self._images[number]
         encoding = getattr(self._options, f'{self._name}_encoding')
@@ -176,6 +177,7 @@ class _Camera:
 
     def _calibration(self, stamp_ns: int) -> Any:
         from sensor_msgs.msg import CameraInfo
+
         from uaafusion_ros.nodes.messages import stamp_from_ns
         info = CameraInfo(width=self._size[0], height=self._size[1])
         info.header.stamp, info.header.frame_id = stamp_from_ns(stamp_ns), self._frame_id

@@ -55,7 +55,7 @@ def median_of(runs: Sequence[Any]) -> Any:
     so is None.
     """
     for kind in (Mapping, list):
-        groups = [run for run in runs if isinstance(run, kind)]
+        groups: list[Any] = [run for run in runs if isinstance(run, kind)]
         if groups and kind is list:
             return [median_of(values) for values in zip(*groups)]
         if groups:

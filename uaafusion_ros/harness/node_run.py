@@ -72,7 +72,7 @@ def run_bag(bag: Path, recording: Path, node_arguments: list[str], log: Path, ba
                 log / f'{module.rpartition(".")[2]}.txt'))
 
         bar.set_description('starting the node')
-        node = start('nodes.fusion_node', ['--ros-args', *node_arguments])
+        node = start('nodes.main', ['--ros-args', *node_arguments])
         recorder = start('harness.recorder', ['--bag', str(recording)])
         _wait_until_ready(node, recorder)
         bar.set_description('fusing')

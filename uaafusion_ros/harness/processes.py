@@ -100,7 +100,7 @@ class Process:
         self.log = log
         self.lines: list[str] = []
         self._events: SimpleQueue[dict[str, Any]] = SimpleQueue()
-        errors = log.open('wb') if log else subprocess.STDOUT
+        errors: Any = log.open('wb') if log else subprocess.STDOUT
         try:
             self._child = subprocess.Popen(
                 [sys.executable, *arguments], env=environment, stdin=subprocess.PIPE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ def message_data(image: np.ndarray) -> array:
     The whole of a `message_image`, reshaped or not, gives its own memory, which must not change
     before the message was published; anything else is copied.
     """
-    owner = image
+    owner: Any = image
     while isinstance(owner, np.ndarray):
         owner = owner.base
     if isinstance(owner, memoryview):  # as which numpy keeps what an array was made over
@@ -28,5 +29,5 @@ def message_data(image: np.ndarray) -> array:
     if isinstance(owner, array) and owner.typecode == 'B' and len(owner) == image.nbytes:
         return owner
     data = array('B')
-    data.frombytes(image.reshape(-1).view(np.uint8))
+    data.frombytes(image.reshape(-1).view(np.uint8).data)
     return data

@@ -21,6 +21,7 @@ from uaafusion_ros.errors import EncodingError
 from uaafusion_ros.imaging import orientation
 from uaafusion_ros.imaging.encodings import ENCODINGS
 from uaafusion_ros.imaging.encodings import MAX_PIXELS
+from uaafusion_ros.packages import pip_install
 
 CONTAINERS = ('jpeg', 'png')
 
@@ -37,6 +38,7 @@ _MOST_EXTRANEOUS = 16
 _DEPTHS = {'u1': {1: 'mono8', 3: 'bgr8', 4: 'bgra8'}, 'u2': {1: 'mono16', 3: 'bgr16'}}
 # image_transport cuts these at 255 before it writes a JPEG; mono16 it scales.
 _CUT_BY_JPEG = ('16uc1', '16sc1', '32fc1')
+SCALED_BY_JPEG = 'mono16; jpeg'  # a frame's encoding
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class Packed:
     What the header of a compressed image says.
 
     `container` is 'jpeg' or 'png'. `encoding` is what a frame of it is called: the container,
-    with the mosaic in front ('bayer_rggb8; png') where the single channel is a colour mosaic.
+    with the mosaic in front ('bayer_rggb8; png') where the single channel is a colour mosaic, or
+    'mono16; jpeg' where 16 bits were sent as 8-bit JPEG.
     `width` and `height` are those of the upright image.
     """
 
@@ -103,9 +106,12 @@ def inspect(data, image_format: str, max_pixels: int = MAX_PIXELS) -> Packed:
                 "camera's compressed transport to png, which keeps 16 bits")
     if orientation.is_sideways(_orientation(raw)):
         width, height = height, width
-    mosaic = image_format.partition(';')[0].strip().lower()
-    mosaic = f'{mosaic}; ' if mosaic.startswith('bayer_') and mosaic in ENCODINGS else ''
-    return Packed(container, f'{mosaic}{container}', width, height)
+    source = image_format.partition(';')[0].strip().lower()
+    encoding = f'{source}; {container}'
+    if encoding != SCALED_BY_JPEG and not (
+            source.startswith('bayer_') and source in ENCODINGS):
+        encoding = container
+    return Packed(container, encoding, width, height)
 
 
 def size(data) -> tuple[int, int]:
@@ -140,8 +146,8 @@ def pixels(data) -> np.ndarray:
     """
     Return the upright pixels of a JPEG or PNG that passed `inspect`, as OpenCV has them.
 
-    HxW or HxWxC of uint8 or uint16; channels are blue, green, red and alpha. Raises EncodingError where the pixel
-    data cannot be read or are damaged.
+    HxW or HxWxC of uint8 or uint16; channels are blue, green, red and alpha. Raises
+    EncodingError where the pixel data cannot be read or are damaged.
     """
     raw = memoryview(data).cast('B')
     png = raw[:len(_PNG)] == _PNG
@@ -172,12 +178,6 @@ def is_radiometric(data) -> bool:
         for marker, start, _ in _segments(raw))
 
 
-def was_scaled_by_jpeg(image_format: str) -> bool:
-    """Return whether a CompressedImage's format says that 16 bits were sent as 8-bit JPEG."""
-    source, _, form = image_format.lower().partition(';')
-    return source.strip() == 'mono16' and 'jp' in form
-
-
 def encode_jpeg(rgb: np.ndarray, quality: int) -> np.ndarray:
     """Return the JPEG file of uint8 HxWx3 RGB as flat uint8; `quality` is 1 to 100."""
     done, data = cv2.imencode(
@@ -202,7 +202,7 @@ def _strict_jpeg(raw: memoryview) -> np.ndarray | None:
         import simplejpeg  # here, because raw cameras do without it and it comes by pip alone
     except ImportError as error:
         raise EncodingError('a jpeg image cannot be decoded without the Python package simplejpeg '
-                            f'({error}): pip install simplejpeg') from error
+                            f'({error}): {pip_install("simplejpeg")}') from error
     try:
         space = simplejpeg.decode_jpeg_header(raw)[2]
         if space not in ('Gray', 'YCbCr', 'RGB'):

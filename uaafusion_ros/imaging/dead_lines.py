@@ -15,7 +15,7 @@ class DeadLines:
     """The dead lines of one camera's images; not to be shared between threads."""
 
     def __init__(self) -> None:
-        self._lines: tuple[np.ndarray, np.ndarray] | None = None
+        self._lines = np.empty(0, np.intp), np.empty(0, np.intp)
         self._stamp_ns: int | None = None
         self._kind: tuple | None = None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -151,7 +152,8 @@ def view(data, *, encoding: str, width: int, height: int, step: int, is_bigendia
             'correct step, width, height or encoding in the camera driver')
     if is_bigendian:
         dtype = dtype.newbyteorder('>')
-    shape, strides = (rows, width), (step, pixel_bytes)
+    shape: tuple[int, ...] = rows, width
+    strides: tuple[int, ...] = step, pixel_bytes
     if row.channels > 1:
         shape, strides = (*shape, row.channels), (*strides, dtype.itemsize)
     if rows == 1:
@@ -244,7 +246,7 @@ def _layout(shape: tuple[int, ...], dtype: np.dtype, encoding: str) -> Encoding:
     return row
 
 
-def _convert(array: np.ndarray, code: int) -> np.ndarray:
+def _convert(array: np.ndarray, code: Any) -> np.ndarray:
     native = array
     if not (array.dtype.isnative and array.flags.aligned):  # OpenCV reads neither
         native = array.astype(array.dtype.newbyteorder('='))

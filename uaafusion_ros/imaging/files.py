@@ -249,7 +249,7 @@ def _stretched(image: np.ndarray) -> np.ndarray:
     if image.dtype == np.uint8:
         return image
     image = np.nan_to_num(image) if image.dtype == np.float32 else image
-    return stretch(image, *percentiles(image.ravel(), 0.5, 99.5))
+    return stretch(image, *(percentiles(image.ravel(), 0.5, 99.5) or (0.0, 0.0)))
 
 
 def _is_opaque(image: np.ndarray) -> bool:

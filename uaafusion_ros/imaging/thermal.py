@@ -147,19 +147,23 @@ class ThermalScaler:
         if thermal.dtype == np.uint8:
             return 0.0, 255.0
         if settings.scaling == 'fixed':
-            return tuple(self._radiometry.held(end, thermal.dtype) for end in settings.range)
+            low, high = settings.range
+            held = self._radiometry.held
+            return held(low, thermal.dtype), held(high, thermal.dtype)
         kind = thermal.dtype, thermal.shape
-        before, step = self._limits, None
+        before, step = self._limits, -1
         if stamp_ns is not None and self._stamp_ns is not None and kind == self._kind:
             step = stamp_ns - self._stamp_ns
         self._stamp_ns, self._kind = stamp_ns, kind
         now = percentiles(samples, *settings.percentiles)
-        known = before is not None and step is not None and 0 <= step < _LONGEST_NS
+        if not 0 <= step < _LONGEST_NS:
+            before = None
         if now is None:
-            return before if known else (0.0, 0.0)
-        if known and settings.smoothing_s and not _is_cut(before, now):
+            return before or (0.0, 0.0)
+        if before and settings.smoothing_s and not _is_cut(before, now):
             keep = exp(-step / 1e9 / settings.smoothing_s)
-            now = tuple(keep * old + (1.0 - keep) * new for old, new in zip(before, now))
+            now = (keep * before[0] + (1.0 - keep) * now[0],
+                   keep * before[1] + (1.0 - keep) * now[1])
         self._limits = now
         return now
 
@@ -171,9 +175,10 @@ class ThermalScaler:
         size = max(samples.size, 1)
         full = sum(np.count_nonzero(samples == code) for code in _FULL.get(dtype.str[1:], ()))
         beyond = np.count_nonzero(samples < values[0]) + np.count_nonzero(samples > values[1])
+        low, high, coldest, hottest = (radiometry.told(value, dtype) for value in values)
         return ThermalFacts(
-            radiometry.unit_of(dtype), *(radiometry.told(value, dtype) for value in values),
-            invalid, full / size, beyond / size, *dead)
+            radiometry.unit_of(dtype), low, high, coldest, hottest, invalid,
+            full / size, beyond / size, *dead)
 
 
 def percentiles(samples: np.ndarray, low: float, high: float) -> tuple[float, float] | None:

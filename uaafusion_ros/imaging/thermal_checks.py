@@ -18,6 +18,8 @@ _ROUGHER = 8.0
 _ROUGH = 1000.0
 _MOST_TELEMETRY = 4  # rows; FLIR's cores send 1 to 4
 _LEAST_SIDE = 16
+SCALED_BY_JPEG = ('16 bits were sent as 8-bit JPEG, which left few of their steps; set the '
+                  "camera's compressed transport to png, which keeps them")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from uaafusion_ros.errors import EncodingError
 from uaafusion_ros.imaging import orientation
+from uaafusion_ros.imaging.quiet_opencv import quiet_opencv
 
 MAGIC = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 
@@ -79,7 +80,9 @@ def _pages(data: bytes) -> list[dict]:
     """Return the tags of every page but thumbnails and masks."""
     head = data[:16] if data[2:3] == b'+' or data[3:4] == b'+' else data[:8]
     file, directory = BytesIO(data), ImageFileDirectory_v2(head)
-    pages, seen, place = [], set(), directory.next
+    pages: list[dict] = []
+    seen: set[int] = set()
+    place = directory.next
     while place and place not in seen and len(seen) < _MOST_PAGES:
         seen.add(place)
         if place >= len(data):
@@ -111,14 +114,12 @@ def _missing(page: dict, size: int, expected: int) -> int:
 def _decoded(data: bytes) -> np.ndarray:
     # OpenCV obeys the orientation in some releases and formats only: it is not to see it. What it
     # would print of damage is said by the error.
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
-        array = cv2.imdecode(np.frombuffer(_without_orientation(data), np.uint8),
-                             cv2.IMREAD_UNCHANGED)
+        with quiet_opencv():
+            array = cv2.imdecode(np.frombuffer(_without_orientation(data), np.uint8),
+                                 cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         raise EncodingError(f'the tiff image cannot be decoded: {error.err}') from error
-    finally:
-        cv2.utils.logging.setLogLevel(level)
     if array is None:
         raise EncodingError('the tiff image is damaged, or compressed in a way that OpenCV does '
                             'not know; write it uncompressed or with LZW or Deflate')

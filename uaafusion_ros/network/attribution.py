@@ -2,20 +2,20 @@
 Exact attribution: what a segmentation network sees in each source, by its gradients.
 
 Class-wise integrated gradients and the path attribution of the unfolding iterates of H. Bai et
-al. (IEEE TCSVT 2025), per image. `Segment` maps images (N, 1, H, W) to class scores
-(N, C, H, W) in [0, 1]; it must not mix the images of a batch (batch norm in eval mode).
+al. (IEEE TCSVT 2025), per image, and by place, as the guidance has it in closed form. `Segment`
+maps images (N, 1, H, W) to class scores (N, C, H, W) in [0, 1]; it must not mix the images of a
+batch (batch norm in eval mode).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-import torch.nn.functional as F
 
 Segment = Callable[[Tensor], Tensor]
-EPS = 1e-8
 
 
 def class_attributions(segment: Segment, image: Tensor, classes: Tensor, count: int,
@@ -39,69 +39,43 @@ def class_attributions(segment: Segment, image: Tensor, classes: Tensor, count: 
     for position, c in enumerate(present):
         region = classes == c
         size = region.sum()
-        target = scores[:, :, c][:, region].sum() / size
+        with torch.enable_grad():
+            target = scores[:, :, c][:, region].sum() / size
         slope, = torch.autograd.grad(target, path, retain_graph=position + 1 < len(present))
         result[c] = (image[:, 0] * slope[:, :, 0].mean(0))[region].sum() / size
     return result
 
 
-def class_gains(segment: Segment, image: Tensor, regions: Tensor, steps: int = 20) -> Tensor:
+def place_attributions(look: Segment, image: Tensor, places: Sequence[tuple[int, int]],
+                       steps: int = 100) -> Tensor:
     """
-    Return the integrated gradients of T_c over the whole image, (C,), by autograd.
+    Return the integrated gradients of T at each place, summed over the whole image, (P,), in nats.
 
-    T_c is the mean score of class c weighted by its soft region. image: (1, K, H, W) with any
-    channels, the path is straight from zero; regions: (1, C, h, w), of the size that `segment`
-    returns. The path is sampled at the middles of `steps` pieces that shrink towards zero, where
-    scores change fastest. What `gain_of_scores` has in closed form.
+    T = sum_c q_c log p_c at a place (row, column) of what `look` returns, logits (N, C, h, w);
+    p are its probabilities and q those of the image itself, held fixed. image: (1, K, H, W), of
+    any channels; the path is straight from zero, sampled at the middles of `steps` pieces that
+    shrink towards zero, where scores change fastest. By completeness the sums tend to
+    KL(q || p(zero)), which guidance.information has in closed form.
     """
     edges = torch.linspace(0, 1, steps + 1, dtype=image.dtype, device=image.device) ** 3
     middles, lengths = (edges[1:] + edges[:-1]) / 2, edges.diff()
     path = (image * middles.view(-1, 1, 1, 1)).detach().requires_grad_()
+    with torch.no_grad():
+        found = look(image).softmax(1)
     with torch.enable_grad():
-        scores = segment(path)
-        means = (regions * scores).sum(dim=(2, 3)) / (regions.sum(dim=(2, 3)) + 1e-6)
-    gains = image.new_zeros(regions.shape[1])
-    for c in range(len(gains)):
-        slope, = torch.autograd.grad(means[:, c].sum(), path, retain_graph=c + 1 < len(gains))
-        gains[c] = (lengths * (image * slope).sum(dim=(1, 2, 3))).sum()
-    return gains
-
-
-def thermal_share(a_thermal: Tensor, a_luma: Tensor, floor: float = EPS) -> Tensor:
-    """
-    Return w1 per class in [0, 1] from rectified attributions of both sources; w2 = 1 - w1.
-
-    `floor` is added to both. As published it only avoids 0 / 0; one of the size of a weak
-    attribution keeps w1 near one half where neither source says anything about a class, instead
-    of letting noise decide.
-    """
-    thermal, luma = a_thermal.clamp_min(0), a_luma.clamp_min(0)
-    return (thermal + floor) / (thermal + luma + 2 * floor)
-
-
-def gain_of_scores(regions: Tensor, scores: Tensor, black: Tensor) -> Tensor:
-    """
-    Return `class_gains` per image, (B, C), without gradients, by completeness.
-
-    Over the whole image integrated gradients sum to T_c(x) - T_c(0), the mean score of class c
-    over its region above that of a black image (Sundararajan et al., ICML 2017).
-    regions: soft membership (B, C, h, w); scores: class scores (B, C, h, w) of the source;
-    black: scores (C,) of a black image.
-    """
-    area = regions.sum(dim=(2, 3)) + 1e-6
-    return (regions * scores).sum(dim=(2, 3)) / area - black
+        scores = (found * look(path).log_softmax(1)).sum(1)
+    sums = []
+    for position, (row, column) in enumerate(places):
+        slope, = torch.autograd.grad(
+            scores[:, row, column].sum(), path, retain_graph=position + 1 < len(places))
+        sums.append((lengths * (image * slope).sum(dim=(1, 2, 3))).sum())
+    return torch.stack(sums)
 
 
 def weight_map(share: Tensor, classes: Tensor) -> Tensor:
     """Spread w1 per class (C,) over the class of each pixel (H, W); 0.5 where none."""
     padded = torch.cat((share, share.new_full((1,), 0.5)))
     return padded[classes.long().clamp_max(share.numel())]
-
-
-def spread(regions: Tensor, share: Tensor, size: torch.Size) -> Tensor:
-    """Return w1 (B, 1, *size) from w1 per class (B, C) over soft regions (B, C, h, w)."""
-    coarse = (regions * share[:, :, None, None]).sum(1, keepdim=True)
-    return F.interpolate(coarse, size=size, mode='bilinear', align_corners=False)
 
 
 def score_gradient(segment: Segment, image: Tensor, reference: Tensor) -> Tensor:

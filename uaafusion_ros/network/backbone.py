@@ -8,8 +8,8 @@ which were trained with TensorFlow's asymmetric "same" padding.
 
 from __future__ import annotations
 
-from torch import Tensor
 from torch import nn
+from torch import Tensor
 
 # repeats, kernel, stride, expansion, output channels
 BLOCKS = (

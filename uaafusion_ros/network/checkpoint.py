@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 import json
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,24 @@ from uaafusion_ros.errors import CheckpointError
 
 
 def save(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-    """Write tensors and JSON-able metadata to `path`, replacing it atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """
+    Write tensors and JSON-able metadata to `path`, replacing it atomically.
+
+    Raises CheckpointError where they cannot be written, as on a full disk; what was at `path`
+    before stays.
+    """
     partial = path.with_suffix('.partial')
     plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    save_file(plain, partial, metadata={'json': json.dumps(meta)})
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(plain, partial, metadata={'json': json.dumps(meta)})
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        with suppress(OSError):
+            partial.unlink()
+        size = sum(value.nbytes for value in plain.values()) / 1e6
+        raise CheckpointError(f'{path}: {size:.0f} MB cannot be written ({error}); make room, or '
+                              'name a folder that can be written to') from error
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -35,7 +48,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework='pt') as file:
             meta = json.loads((file.metadata() or {}).get('json', 'null'))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, ValueError) as error:
         raise CheckpointError(f'{path}: damaged or no safetensors file ({error}); '
                               'fetch or train it again') from error

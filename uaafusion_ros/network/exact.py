@@ -1,13 +1,14 @@
 """
 Fusion with exact attribution: needs autograd, so it runs in PyTorch alone.
 
-Every preset can be fused so, also those whose deployed graph has a closed form instead.
+Every preset can be fused by the class attributions of the paper; those with an attribution in
+closed form can be compared with integrated gradients here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import singledispatch
 
 import torch
 from torch import nn
@@ -15,13 +16,14 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from uaafusion_ros.network import attribution
-from uaafusion_ros.network import attribution_paper
 from uaafusion_ros.network.attribution import PathAttention
 from uaafusion_ros.network.attribution import Segment
+from uaafusion_ros.network.guidance import thermal_share
 from uaafusion_ros.network.presets import Preset
-from uaafusion_ros.network.segmentation_paper import PaperSegmenter
+from uaafusion_ros.network.segmentation import LiteSegmenter
 from uaafusion_ros.network.unfolding import UnfoldingNet
 
+FLOOR = 1e-8  # avoids 0 / 0 in w1, as published
 # Which images of a batch of n are attributed together.
 REGIONS = {
     'image': lambda n: [slice(i, i + 1) for i in range(n)],
@@ -70,7 +72,7 @@ def fuse_exactly(spec: Preset, fusion: UnfoldingNet, segmenter: nn.Module, therm
         with torch.no_grad():
             reference = segmenter.scores((thermal + luma) / 2, chroma)
     classes = reference.argmax(1)
-    by_thermal, by_luma, weights = ATTRIBUTIONS[spec.attribution](
+    by_thermal, by_luma, weights = _by_regions(
         spec, segmenter, thermal, luma, chroma, classes, reference.shape[1], steps)
     path = PathAttention(segment_with(segmenter, chroma), reference)
     size = tuple(n // spec.downscale for n in luma.shape[2:])
@@ -94,49 +96,35 @@ def _by_regions(spec: Preset, segmenter: nn.Module, thermal: Tensor, luma: Tenso
     neutral, count = torch.full_like(chroma, 0.5), luma.shape[0]
     by_thermal, by_luma = luma.new_zeros(count, number), luma.new_zeros(count, number)
     for part in REGIONS[spec.regions](count):
-        by_thermal[part] = attributions(
-            segmenter, thermal[part], neutral[part], classes[part], number, steps)
-        by_luma[part] = attributions(
-            segmenter, luma[part], chroma[part], classes[part], number, steps)
-    shares = attribution.thermal_share(by_thermal, by_luma)
+        by_thermal[part], by_luma[part] = (
+            attribution.class_attributions(
+                segment_with(segmenter, colour[part]), image[part], classes[part], number, steps)
+            for image, colour in ((thermal, neutral), (luma, chroma)))
+    shares = thermal_share(by_thermal.clamp_min(0), by_luma.clamp_min(0), FLOOR)
     weights = torch.stack([
         attribution.weight_map(share, regions) for share, regions in zip(shares, classes)])
     return by_thermal, by_luma, weights.unsqueeze(1)
 
 
-def _by_looks(spec: Preset, segmenter: nn.Module, thermal: Tensor, luma: Tensor, chroma: Tensor,
-              classes: Tensor, number: int, steps: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return both gains (B, C) and w1 as the attribution head has them, but by autograd."""
+def information_by_gradients(segmenter: LiteSegmenter, scale: float, thermal: Tensor, luma: Tensor,
+                             chroma: Tensor, places: Sequence[tuple[int, int]],
+                             steps: int = 100) -> tuple[Tensor, Tensor]:
+    """
+    Return what guidance.information tells of thermal and of luma, (P,) each, by autograd.
+
+    Over what black gives at the same place, not on average. One pair, thermal, luma (1, 1, H, W)
+    and chroma (1, 2, H, W) as UAAFusion.look takes them, seen at `scale`; places: (row, column) in
+    the grid of the looks. The segmenter must be in eval mode.
+    """
     def look(image: Tensor) -> Tensor:
-        return segmenter.look(image[:, :1], image[:, 1:] + 0.5, spec.look_scale).softmax(1)
+        return segmenter.look(image[:, :1], image[:, 1:] + 0.5, scale)
 
     # Black is zero in all three channels: luma, and chroma about its neutral point.
-    images = [torch.cat(parts, dim=1) for parts in (
-        (thermal, torch.zeros_like(chroma)), (luma, chroma - 0.5))]
-    with torch.no_grad():
-        regions = (look(images[0]) + look(images[1])) / 2
-    gains = [torch.stack([
-        attribution.class_gains(look, image[b:b + 1], regions[b:b + 1], steps)
-        for b in range(luma.shape[0])]) for image in images]
-    share = attribution.thermal_share(*gains, spec.attribution_floor)
-    return *gains, attribution.spread(regions, share, luma.shape[2:])
-
-
-ATTRIBUTIONS = {'exact': _by_regions, 'closed': _by_looks}
-
-
-@singledispatch
-def attributions(segmenter: nn.Module, image: Tensor, chroma: Tensor, classes: Tensor,
-                 count: int, steps: int) -> Tensor:
-    """Return a_c (C,) of images (B, 1, H, W) that share their regions, the fastest exact way."""
-    return attribution.class_attributions(
-        segment_with(segmenter, chroma), image, classes, count, steps)
-
-
-@attributions.register(PaperSegmenter)
-def _(segmenter: PaperSegmenter, image: Tensor, chroma: Tensor, classes: Tensor, count: int,
-      steps: int) -> Tensor:
-    return attribution_paper.class_attributions(segmenter, image, classes, steps)
+    images = (torch.cat((thermal, torch.zeros_like(chroma)), dim=1),
+              torch.cat((luma, chroma - 0.5), dim=1))
+    by_thermal, by_luma = (
+        attribution.place_attributions(look, image, places, steps) for image in images)
+    return by_thermal, by_luma
 
 
 def segment_with(segmenter: nn.Module, chroma: Tensor) -> Segment:

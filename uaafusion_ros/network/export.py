@@ -20,7 +20,7 @@ SCHEMA = 1
 INPUTS = ('rgb', 'thermal')
 OUTPUTS = ('fused', 'mask', 'confidence')
 # Names of values inside the graph, for whoever asks why (engine/explanation.py).
-EXPLANATION = ('gain_thermal', 'gain_rgb', 'w_thermal', 'attention')
+EXPLANATION = ('information_thermal', 'information_rgb', 'w_thermal', 'targets')
 
 
 class _Explained(Deployed):

@@ -1,8 +1,10 @@
-"""The whole network as it is deployed: attribution head, unfolding fusion, segmentation."""
+"""The whole network as it is deployed: looks, attribution, unfolding fusion, mask."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -10,12 +12,22 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from uaafusion_ros.errors import ParameterError
-from uaafusion_ros.network.attribution_head import Attribution
-from uaafusion_ros.network.attribution_head import AttributionHead
 from uaafusion_ros.network.build import make_fusion
 from uaafusion_ros.network.build import make_segmenter
+from uaafusion_ros.network.contrast import rebased
+from uaafusion_ros.network.guidance import Guidance
+from uaafusion_ros.network.guidance import guidance
+from uaafusion_ros.network.mask_head import MaskHead
 from uaafusion_ros.network.presets import Preset
 from uaafusion_ros.network.segmentation import resized
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What the network sees in each source alone; thermal first, each (B, _, h, w)."""
+
+    features: tuple[Tensor, Tensor]
+    logits: tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -23,79 +35,96 @@ class Prediction:
     """
     Output of one forward pass.
 
-    fused: luma (B, 1, H, W) in [0, 1]; iterates: [I^(0), ..., I^(K)], (B, 1, H, W), not clipped.
+    fused: luma (B, 1, H, W) in [0, 1]; iterates: [I^(0), ..., I^(K)], (B, 1, H, W), not clipped;
+    sources: thermal and luma as the guidance rebased them; features: those of the last stage,
+    None where no mask head takes them.
     """
 
     fused: Tensor
     iterates: list[Tensor]
-    attribution: Attribution
+    sources: tuple[Tensor, Tensor]
+    features: Tensor | None = None
 
 
 class UAAFusion(nn.Module):
     """
-    Fuses thermal and luma and segments the fused image, without autograd.
+    Fuses thermal and luma under the guidance of attributions and segments both, without autograd.
 
-    H and W must be multiples of 32, the stride of the segmentation backbone. Raises
-    ParameterError for a preset whose attribution is not distilled; see network/exact.py.
+    H and W must be multiples of 32, the stride of the segmentation backbone. `targets` are the
+    ids of the classes whose contrast the fused image keeps. Raises ParameterError for a preset
+    whose attribution has no closed form; see network/exact.py.
     """
 
     multiple = 32
 
-    def __init__(self, spec: Preset) -> None:
+    def __init__(self, spec: Preset, targets: Sequence[int] = ()) -> None:
         super().__init__()
         if spec.attribution != 'closed':
             raise ParameterError(
                 f"preset '{spec.name}' asks autograd for its attribution and is for study in "
-                "PyTorch; only presets with distilled attribution, such as 'fast', can be "
+                "PyTorch; only presets with an attribution in closed form, such as 'fast', can be "
                 'deployed')
         self.spec = spec
         self.fusion = make_fusion(spec)
         self.segmenter = make_segmenter(spec)
-        self.attribution = AttributionHead(
-            spec.classes, spec.stages, spec.attribution_width, spec.attribution_floor,
-            spec.downscale)
+        self.mask_head = MaskHead(
+            spec.classes, spec.segmenter_width, spec.channels, spec.mask_width)
+        self.register_buffer('log_black', torch.full((spec.classes,), 1 / spec.classes).log())
+        self.register_buffer('targets', torch.zeros(spec.classes))
+        self.targets[list(targets)] = 1.0
 
-    def first_look(self, thermal: Tensor, luma: Tensor,
-                   chroma: Tensor) -> tuple[Tensor, Tensor]:
-        """Return class probabilities (B, C, h, w) of thermal and of the RGB image, each alone."""
+    def look(self, thermal: Tensor, luma: Tensor, chroma: Tensor) -> Looks:
+        """See each source alone: thermal, luma (B, 1, H, W), chroma (B, 2, H, W) in [0, 1]."""
         # Made small one by one: small images are cheaper to join.
         by_luma = resized(torch.cat((luma, chroma), dim=1), self.spec.look_scale)
         by_thermal = resized(thermal, self.spec.look_scale)
         by_thermal = F.pad(by_thermal, (0, 0, 0, 0, 0, 2), value=0.5)
-        logits = self.segmenter.padded(torch.cat((by_thermal, by_luma)))
-        by_thermal, by_luma = logits.softmax(dim=1).chunk(2)
-        return by_thermal, by_luma
+        features = self.segmenter.padded_features(torch.cat((by_thermal, by_luma)))
+        return Looks(features.chunk(2), self.segmenter.classify(features).chunk(2))
 
+    @torch.no_grad()
     def look_at_black(self) -> None:
-        """Note the baseline of the attributions: the scores of a black image."""
-        black = torch.zeros(1, 1, 256, 256, device=self.attribution.black.device)
-        scores = self.segmenter.look(black, black.expand(-1, 2, -1, -1) + 0.5, 1.0).softmax(1)
-        self.attribution.black.copy_(scores.mean(dim=(0, 2, 3)))
+        """Note the baseline of the attributions: the log-probabilities of a black image."""
+        black = torch.zeros(1, 1, 256, 256, device=self.log_black.device)
+        looks = self.look(black, black, black.expand(-1, 2, -1, -1) + 0.5)
+        scores = torch.cat(looks.logits).softmax(1).mean(dim=(0, 2, 3))
+        self.log_black.copy_(scores.clamp_min(1e-4).log())
 
-    def fuse(self, thermal: Tensor, luma: Tensor, looks: tuple[Tensor, Tensor]) -> Prediction:
-        """Fuse, given what `first_look` returns."""
-        found = self.attribution(thermal, luma, *looks)
-        size = (luma.shape[2] // self.spec.downscale, luma.shape[3] // self.spec.downscale)
-        gates = F.interpolate(found.maps, size=size, mode='bilinear', align_corners=False)
+    def guide(self, looks: Looks) -> Guidance:
+        """Attribute every place to the sources."""
+        found = guidance(
+            *looks.logits, self.log_black, self.targets, self.spec.attribution_floor)
+        if self.spec.weights == 'even':
+            return replace(found, w_thermal=torch.full_like(found.w_thermal, 0.5),
+                           targets=torch.zeros_like(found.targets))
+        return found
 
-        def attention(stage: int, iterates: list[Tensor]) -> Tensor:
-            if stage == 0:
-                return gates.new_zeros(1, 1, 1, 1)
-            return gates[:, stage - 1:stage]
+    def fuse(self, thermal: Tensor, luma: Tensor, guide: Guidance) -> Prediction:
+        """Fuse thermal and luma (B, 1, H, W) under the guidance of both looks."""
+        size = tuple(n // self.spec.downscale for n in luma.shape[2:])
+        cells = F.interpolate(torch.cat((guide.w_thermal, guide.targets), dim=1), size=size,
+                              mode='bilinear', align_corners=False)
+        w_thermal, targets = cells.chunk(2, dim=1)
+        sources = rebased(thermal, luma, targets, w_thermal)
+        unfolded = self.fusion.unfold(*sources, w_thermal)
+        return Prediction(
+            unfolded.iterates[-1].clamp(0, 1), unfolded.iterates, sources, unfolded.features)
 
-        iterates = self.fusion(thermal, luma, found.cells, attention)
-        return Prediction(iterates[-1].clamp(0, 1), iterates, found)
+    def segment(self, looks: Looks, guide: Guidance, fused: Prediction) -> Tensor:
+        """Return class logits (B, C, H/d, W/d), which `decide` takes."""
+        return self.mask_head(looks.features, looks.logits, guide.w_thermal, fused.features)
 
     def forward(self, thermal: Tensor, luma: Tensor,
-                chroma: Tensor) -> tuple[Prediction, Tensor]:
+                chroma: Tensor) -> tuple[Prediction, Guidance, Tensor]:
         """
-        Return the fusion and the class logits of the fused image, which `decide` takes.
+        Return the fusion, what guided it, and the class logits (B, C, H/d, W/d).
 
         thermal, luma: (B, 1, H, W); chroma: (B, 2, H, W); all in [0, 1].
         """
-        result = self.fuse(thermal, luma, self.first_look(thermal, luma, chroma))
-        return result, self.segmenter.look(
-            result.fused, chroma, self.segmenter.scale)
+        looks = self.look(thermal, luma, chroma)
+        guide = self.guide(looks)
+        result = self.fuse(thermal, luma, guide)
+        return result, guide, self.segment(looks, guide, result)
 
 
 def decide(logits: Tensor, size: torch.Size) -> tuple[Tensor, Tensor]:
@@ -137,16 +166,15 @@ class Deployed(nn.Module):
         """
         Return the three outputs and what led to them.
 
-        The gains of score per class of thermal and luma (1, C), w1 (1, 1, H, W), the attention
-        maps (1, K-1, h, w) and the iterates I^(1), ..., I^(K), each (1, 1, H, W), not clipped.
+        The attributions of thermal and luma, w1 and the targets, each (1, 1, h, w), and the
+        iterates I^(1), ..., I^(K), each (1, 1, H, W), not clipped.
         """
-        outputs, result = self._outputs(rgb, thermal)
-        found = result.attribution
-        return (*outputs, found.thermal, found.luma, found.w_thermal, found.maps,
+        outputs, result, guide = self._outputs(rgb, thermal)
+        return (*outputs, guide.thermal, guide.luma, guide.w_thermal, guide.targets,
                 *result.iterates[1:])
 
-    def _outputs(self, rgb: Tensor,
-                 thermal: Tensor) -> tuple[tuple[Tensor, Tensor, Tensor], Prediction]:
+    def _outputs(self, rgb: Tensor, thermal: Tensor) -> tuple[
+            tuple[Tensor, Tensor, Tensor], Prediction, Guidance]:
         # Bytes are cast to floats at once and from floats last: TensorRT converts uint8 to and
         # from floats alone, and computes with it nowhere.
         colour = rgb.float().permute(2, 0, 1).unsqueeze(0) / 255
@@ -154,10 +182,10 @@ class Deployed(nn.Module):
         luma = 0.299 * red + 0.587 * green + 0.114 * blue
         chroma = torch.cat(((red - luma) / 1.402, (blue - luma) / 1.772), dim=1) + 0.5
         heat = thermal.float().unsqueeze(0).unsqueeze(0) / 255
-        result, logits = self.network(heat, luma, chroma)
+        result, guide, logits = self.network(heat, luma, chroma)
         # The chroma stays, so a change of luma is the same change in red, green and blue.
         image = (colour + (result.fused - luma)).clamp(0, 1)
         image = torch.floor(image[0].permute(1, 2, 0) * 255 + 0.5).to(torch.uint8)
         mask, confidence = decide(logits, luma.shape[2:])
         confidence = torch.floor(confidence[0] * 255 + 0.5)
-        return (image, mask[0].to(torch.uint8), confidence.to(torch.uint8)), result
+        return (image, mask[0].to(torch.uint8), confidence.to(torch.uint8)), result, guide

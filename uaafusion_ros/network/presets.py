@@ -20,13 +20,14 @@ class Preset:
     segmenter: 'lite' or 'mobilenet' (the published one).
 
     attribution: 'closed' takes it from the scores of each source and can be exported, 'exact'
-    needs autograd and cannot; attribution_floor: a weak gain of score, in closed form.
+    needs autograd and cannot; attribution_floor: a weak attribution in nats, in closed form.
+    weights: 'attributed', or 'even' for w1 = w2 = 1/2, to compare with.
     regions: exact class attributions per 'image' or, as published, shared by the 'batch'.
     attention: the exact maps 'normalised', 'raw' as published, or 'off' for comparison, averaged
     over squares of attention_stride pixels.
-    segmenter_width and attribution_width: channels of the lite decoder and of the head;
+    segmenter_width and mask_width: channels of the lite decoder and of the mask's head;
     segmenter_scale and look_scale: the parts of the image's size at which the lite segmenter
-    sees the fused image and each source.
+    judges a fused image and looks at each source.
     """
 
     name: str
@@ -47,14 +48,16 @@ class Preset:
     segmenter_scale: float = 1.0
     look_scale: float = 1.0
     attribution: str = 'closed'
-    attribution_floor: float = 0.05
-    attribution_width: int = 24
+    attribution_floor: float = 0.1
+    weights: str = 'attributed'
+    mask_width: int = 32
     regions: str = 'image'
     attention: str = 'normalised'
     attention_stride: int = 8
 
 
-FAST = Preset('fast', downscale=4, segmenter_scale=0.75, look_scale=0.25)
+# 0.6 of 640 x 480 is a multiple of the backbone's stride, so nothing is spent on a border.
+FAST = Preset('fast', downscale=4, segmenter_scale=0.6, look_scale=0.6)
 # The published shapes, with the step taken, the attention at work and the figure's activation
 # and head.
 PAPER = Preset(

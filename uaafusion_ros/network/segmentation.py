@@ -78,8 +78,8 @@ class LiteSegmenter(nn.Module):
         self.classify = nn.Sequential(
             nn.Dropout2d(0.1), Separable(width, width), nn.Conv2d(width, classes, 1))
 
-    def coarse(self, image: Tensor) -> Tensor:
-        """Return logits (B, classes, H/4, W/4) of YCrCb (B, 3, H, W) in multiples of 32."""
+    def features(self, image: Tensor) -> Tensor:
+        """Return what is classified, (B, width, H/4, W/4), of YCrCb (B, 3, H, W)."""
         features = self.backbone(self.to_rgb(image) * 2 - 1)
         top = None
         for feature, lateral, smooth in zip(
@@ -88,15 +88,23 @@ class LiteSegmenter(nn.Module):
             if top is not None:
                 level = level + F.interpolate(top, scale_factor=2, mode='nearest')
             top = smooth(level)
-        return self.classify(top)
+        return top
 
-    def padded(self, image: Tensor) -> Tensor:
-        """Return logits (B, classes, h/4, w/4) of YCrCb (B, 3, h, w) of any size."""
+    def coarse(self, image: Tensor) -> Tensor:
+        """Return logits (B, classes, H/4, W/4) of YCrCb (B, 3, H, W) in multiples of 32."""
+        return self.classify(self.features(image))
+
+    def padded_features(self, image: Tensor) -> Tensor:
+        """Return `features` (B, width, h/4, w/4) of YCrCb (B, 3, h, w) of any size."""
         # The backbone halves five times.
         height, width = image.shape[2:]
         right, down = ((n + 31) // 32 * 32 - n for n in (width, height))
-        logits = self.coarse(F.pad(image, (0, right, 0, down), mode='replicate'))
-        return logits[:, :, :height // 4, :width // 4]
+        found = self.features(F.pad(image, (0, right, 0, down), mode='replicate'))
+        return found[:, :, :height // 4, :width // 4]
+
+    def padded(self, image: Tensor) -> Tensor:
+        """Return logits (B, classes, h/4, w/4) of YCrCb (B, 3, h, w) of any size."""
+        return self.classify(self.padded_features(image))
 
     def look(self, luma: Tensor, chroma: Tensor, scale: float) -> Tensor:
         """Return logits of the image seen at `scale` times its size, about a quarter of that."""

@@ -10,6 +10,7 @@ attention, a short-term memory (the stage's features) and a long-term memory alo
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -21,6 +22,19 @@ from uaafusion_ros.network.layers import State
 
 # Attention of stage k (counted from 0) given the iterates so far, first the source average.
 Attention = Callable[[int, list[Tensor]], Tensor]
+
+
+@dataclass(frozen=True)
+class Unfolded:
+    """
+    What the stages made of both sources.
+
+    iterates: [I^(0), ..., I^(K)], each (B, 1, H, W), not clipped; the last is the fused luma.
+    features: those of the last stage, (B, channels, H/d, W/d).
+    """
+
+    iterates: list[Tensor]
+    features: Tensor
 
 
 class Descent(nn.Module):
@@ -98,19 +112,20 @@ class Stage(nn.Module):
         self.step, self.enter, self.inject, self.attend = step, enter, inject, attend
         self.head, self.memory = head, memory
 
-    def forward(self, image: Tensor, target: Tensor, sources: State, attention: Tensor,
+    def forward(self, image: Tensor, target: Tensor, sources: State, attention: Tensor | None,
                 memories: State, state: State | None) -> tuple[Tensor, State, State]:
         """
         Return the new image, (m_l, m_s) and the memory's state.
 
         Images are pixel-unshuffled, (B, d*d, H/d, W/d): the iterate, the target of the data
         step and both sources, thermal first. `attention` is A (B, 1, H/d, W/d) before its
-        sigmoid, d the downscale factor.
+        sigmoid, d the downscale factor; None for a network without attention.
         """
         image = self.step(image, target)
         f1 = self.enter(image)
         f2 = self.inject(torch.cat((f1, *memories), dim=1))
-        f3 = f2 + self.attend(f2) * torch.sigmoid(attention)
+        more = self.attend(f2)
+        f3 = f2 + (more if attention is None else more * torch.sigmoid(attention))
         image = self.head(f3, image, *sources)
         long, state = self.memory(torch.cat((f1, f2, f3), dim=1), state)
         return image, (long, f3), state
@@ -131,12 +146,16 @@ class UnfoldingNet(nn.Module):
         return F.avg_pool2d(w_thermal, self.downscale)
 
     def forward(self, thermal: Tensor, luma: Tensor, w_thermal: Tensor,
-                attention: Attention) -> list[Tensor]:
-        """
-        Return the iterates [I^(0), ..., I^(K)], each (B, 1, H, W); the last is the fused luma.
+                attention: Attention | None = None) -> list[Tensor]:
+        """Return the iterates of `unfold`."""
+        return self.unfold(thermal, luma, w_thermal, attention).iterates
 
-        thermal, luma: (B, 1, H, W) in [0, 1]; w_thermal: w1 in [0, 1] as `cells` returns it,
-        (B, 1, H/d, W/d).
+    def unfold(self, thermal: Tensor, luma: Tensor, w_thermal: Tensor,
+               attention: Attention | None = None) -> Unfolded:
+        """
+        Fuse thermal and luma, (B, 1, H, W) in [0, 1].
+
+        w_thermal: w1 in [0, 1] as `cells` returns it, (B, 1, H/d, W/d).
         """
         def small(x: Tensor) -> Tensor:
             return F.pixel_unshuffle(x, self.downscale)
@@ -148,7 +167,7 @@ class UnfoldingNet(nn.Module):
         iterates = [(thermal + luma) / 2]
         image = small(iterates[0])
         for index, stage in enumerate(self.stages):
-            image, memories, state = stage(
-                image, target, sources, attention(index, iterates), memories, state)
+            gate = attention(index, iterates) if attention else None
+            image, memories, state = stage(image, target, sources, gate, memories, state)
             iterates.append(F.pixel_shuffle(image, self.downscale))
-        return iterates
+        return Unfolded(iterates, memories[1])

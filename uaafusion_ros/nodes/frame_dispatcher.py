@@ -12,10 +12,10 @@ from uaafusion_ros.nodes.counters import Counters
 from uaafusion_ros.nodes.message_filters_pairing import make_pairing
 from uaafusion_ros.nodes.throttled_log import ThrottledLogger
 from uaafusion_ros.nodes.worker import Worker
+from uaafusion_ros.settings import Settings
 from uaafusion_ros.stream.frame_router import Decision
 from uaafusion_ros.stream.frame_router import FrameRouter
 from uaafusion_ros.stream.frame_router import Job
-from uaafusion_ros.settings import Settings
 from uaafusion_ros.stream.timeline import Drop
 
 

@@ -9,6 +9,7 @@ from rclpy.clock import ROSClock
 from sensor_msgs.msg import CameraInfo
 
 from uaafusion_ros.frames import FusionResult
+from uaafusion_ros.nodes.camera_checks import CameraChecks
 from uaafusion_ros.nodes.counters import Counters
 from uaafusion_ros.nodes.counters import Latencies
 from uaafusion_ros.nodes.frame_dispatcher import ros_time_ns
@@ -28,7 +29,8 @@ class Fuser:
     Run the pipeline on each job and publish what somebody listens to.
 
     Called by the worker's thread. `pipeline` may be replaced at any time; `parameters`
-    holds the settings in use and `infos` the newest calibration by camera.
+    holds the settings in use and `infos` the newest calibration by camera. `checks` tell what is
+    wrong with the cameras' images.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Fuser:
         self._log = log
         self._parameters = parameters
         self._infos = infos
+        self.checks = CameraChecks(log)
 
     def work(self, job: Job) -> None:
         """Fuse a pair, or show a frame alone; never raises."""
@@ -71,6 +74,10 @@ class Fuser:
         wanted = self._outputs.wanted()
         pipeline, reference, result = self.pipeline, job.reference, None
         if wanted - {INFO}:
+            frames = (((job.camera, reference),) if job.pair is None else
+                      (('thermal', job.pair.thermal), ('rgb', job.pair.rgb)))
+            for camera, frame in frames:
+                self.checks.check(camera, frame, settings.input.force_roles)
             result = (pipeline.process(job.pair) if job.pair
                       else pipeline.process_alone(job.camera, reference))
             self._outputs.publish_images(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any
 
@@ -17,7 +16,6 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo
 
 from uaafusion_ros.errors import UaafusionError
-from uaafusion_ros.nodes import process
 from uaafusion_ros.nodes.counters import Counters
 from uaafusion_ros.nodes.counters import Latencies
 from uaafusion_ros.nodes.frame_dispatcher import FrameDispatcher
@@ -130,8 +128,9 @@ class FusionNode(LifecycleNode):
         self._backend = backend
         self._outputs = Outputs(self, settings.qos, self._log.warning)
         self._labels = LabelTopics(self, backend.spec)
+        clock: Any = self.get_clock()  # a ROSClock
         self._fuser = Fuser(
-            pipeline, self._outputs, self.get_clock(), self._counters, self._latencies, self._log,
+            pipeline, self._outputs, clock, self._counters, self._latencies, self._log,
             self._declared, self._infos)
         self.get_logger().info(
             f'configured: model {backend.spec.path.name}, backend {backend.name} '
@@ -140,10 +139,10 @@ class FusionNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and start the worker."""
+        clock: Any = self.get_clock()  # a ROSClock
         try:
             self._dispatcher = FrameDispatcher(
-                self.settings, self.get_clock(), self._counters, self._log,
-                self._fuser.work)
+                self.settings, clock, self._counters, self._log, self._fuser.work)
             self._inputs = Inputs(
                 self, self._declared, self._counters, self._log, self._dispatcher,
                 self._infos, self._renew_pipeline)
@@ -273,14 +272,6 @@ class FusionNode(LifecycleNode):
         self._reports.publish(Parts(
             state=state, blocking_error=self._blocking_error, backend=self._backend,
             pipeline=None if self._fuser is None else self._fuser.pipeline,
+            findings=() if self._fuser is None else self._fuser.checks.findings,
             outputs=self._outputs, inputs=self._inputs,
             router=None if self._dispatcher is None else self._dispatcher.router), self.settings)
-
-
-def main(args: list[str] | None = None) -> int:
-    """Run the node until SIGINT or SIGTERM; return the exit code, 2 for wrong arguments."""
-    return process.run(FusionNode, args)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
@@ -57,7 +58,7 @@ class LabelTopics:
     def __init__(self, node: Node, spec: ModelSpec) -> None:
         """Advertise and publish the classes of a model."""
         self._node = node
-        self._publishers = []
+        self._publishers: list[Publisher] = []
         self._publish(String, 'segmentation/labels', String(data=labels_json(spec)))
         if LabelInfo is not None:
             self._publish(LabelInfo, 'segmentation/label_info', label_info(spec))

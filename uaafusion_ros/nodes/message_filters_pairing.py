@@ -10,11 +10,11 @@ from uaafusion_ros.errors import DependencyError
 from uaafusion_ros.frames import Frame
 from uaafusion_ros.frames import FramePair
 from uaafusion_ros.nodes.messages import stamp_from_ns
+from uaafusion_ros.settings import SyncSettings
 from uaafusion_ros.stream.pairing import NearestPairing
 from uaafusion_ros.stream.pairing import Paired
 from uaafusion_ros.stream.pairing import PairingPolicy
 from uaafusion_ros.stream.pairing import STREAMS
-from uaafusion_ros.settings import SyncSettings
 from uaafusion_ros.stream.timeline import Drop
 from uaafusion_ros.stream.timeline import Dropped
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import os
+import re
 import signal
 import sys
 from threading import Event
 from threading import Thread
 import time
+from typing import Any
 from typing import Protocol
 
 import rclpy
@@ -26,6 +28,13 @@ except ImportError:
 
 _STOP_S = 1.0  # for the work at hand when a signal ends the process
 _END_S = 1.5   # for all of the end; two seconds are promised, and a busy machine is slow
+_REMEDIES = {  # by what rcl says
+    'log level': 'accepted are debug, info, warn, error and fatal',
+    'logging directory': 'set HOME, or ROS_LOG_DIR to a folder that can be written',
+    'log directory': 'set ROS_LOG_DIR to a folder that can be written',
+    'params file': 'config/fusion.yaml shows how parameters are written',
+    'parameter override': 'config/fusion.yaml shows how parameters are written',
+}
 
 
 class Runnable(Protocol):
@@ -50,13 +59,12 @@ def run(make_node: Callable[[], Runnable], args: list[str] | None) -> int:
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except rclpy_implementation.RCLError as error:
-        print(f'fusion_node cannot start: {" ".join(str(error).split())}; config/fusion.yaml '
-              'shows how parameters are written', file=sys.stderr)
+        print(f'fusion_node cannot start: {_with_remedy(str(error))}', file=sys.stderr)
         return 2
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     _end_in_time()
-    node = make_node()
+    node: Any = make_node()
     executor = Executor()
     executor.add_node(node)
     node.start()
@@ -81,6 +89,12 @@ def run(make_node: Callable[[], Runnable], args: list[str] | None) -> int:
         sys.stderr.flush()
         os._exit(0)
     return 0
+
+
+def _with_remedy(error: str) -> str:
+    """Return rcl's words without its source files, and what to do."""
+    text = re.sub(r', at \S+:\d+', '', ' '.join(error.split()))
+    return '; '.join([text, *(remedy for key, remedy in _REMEDIES.items() if key in text)][:2])
 
 
 def _end_in_time() -> None:

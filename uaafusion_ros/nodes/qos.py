@@ -7,10 +7,13 @@ from typing import Any
 
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.node import Node
 from rclpy.qos import HistoryPolicy
 from rclpy.qos import qos_policy_name_from_kind
 from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
+
+from uaafusion_ros.nodes import transport
 
 
 def profile(depth: int, reliability: str) -> QoSProfile:
@@ -71,6 +74,18 @@ def cause_of_silence(wanted: QoSProfile, publishers: list[Any], elsewhere: str =
     return (f'{len(publishers)} publisher(s) exist: the camera has stalled, or its images '
             'do not fit the transport; start both sides with FASTDDS_DEFAULT_PROFILES_FILE '
             'set to config/fastdds.xml')
+
+
+def senders(node: Node, topic: str) -> tuple[transport.Sender, ...]:
+    """Return what is known of the publishers of a topic that `node` has subscribed to."""
+    own = [each.endpoint_gid for each in node.get_subscriptions_info_by_topic(topic)
+           if (each.node_name, each.node_namespace) == (node.get_name(), node.get_namespace())]
+    held = transport.segments()
+    return tuple(transport.Sender(
+        f'{each.node_namespace.rstrip("/")}/{each.node_name}',
+        each.qos_profile.reliability == ReliabilityPolicy.RELIABLE,
+        transport.segment_of(each.endpoint_gid, own[0], held) if own else None)
+        for each in node.get_publishers_info_by_topic(topic))
 
 
 class SilenceWarnings:

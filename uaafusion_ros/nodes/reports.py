@@ -41,7 +41,11 @@ _OF_PAIRS = ('paired', 'fused', 'in_flight', 'alone', 'shown', 'dropped.pair.', 
 
 @dataclass(frozen=True)
 class Parts:
-    """What the node holds at the moment of a report; None is what it does not hold now."""
+    """
+    What the node holds at the moment of a report; None is what it does not hold now.
+
+    `findings` are those of `CameraChecks`.
+    """
 
     state: str
     blocking_error: str
@@ -50,6 +54,7 @@ class Parts:
     outputs: Outputs | None
     inputs: Inputs | None
     router: FrameRouter | None
+    findings: tuple[str, ...] = ()
 
 
 class Reports:
@@ -113,6 +118,10 @@ class Reports:
                 causes = [f'{camera}: {parts.inputs.cause_of_silence(camera)}'
                           for camera in silent]
                 warnings.append(f'no image from {" and ".join(silent)} ({"; ".join(causes)})')
+            for camera in CAMERAS:
+                lost, warning = parts.inputs.lost(camera)
+                shown[f'lost.{camera}'] = f'{lost:.3f}'
+                warnings += [warning] if warning else []
             self._watch_info(parts, settings)
         for camera in CAMERAS:
             for reason in _REFUSALS:
@@ -210,7 +219,7 @@ class Reports:
     def _thermal(self, parts: Parts) -> DiagnosticStatus:
         facts = None if parts.pipeline is None else parts.pipeline.thermal_facts
         if facts is None:
-            return status('thermal', {})
+            return status('thermal', {}, warning='; '.join(parts.findings))
         return status('thermal', {
             'thermal_unit': facts.unit, 'thermal_low': f'{facts.low:.6g}',
             'thermal_high': f'{facts.high:.6g}', 'thermal_coldest': f'{facts.coldest:.6g}',
@@ -218,7 +227,8 @@ class Reports:
             'thermal_saturated': f'{facts.saturated:.4f}',
             'thermal_clipped': f'{facts.clipped:.4f}', 'thermal_dead_rows': facts.dead_rows,
             'thermal_dead_columns': facts.dead_columns,
-        }, warning=self._facts.update(facts.advice))
+        }, warning='; '.join(filter(None, (
+            *parts.findings, self._facts.update(facts.advice)))))
 
 
 def _forget_names() -> None:

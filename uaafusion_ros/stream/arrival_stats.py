@@ -125,8 +125,8 @@ class PercentileWindow:
         if not values:
             return Percentiles(0, nan, nan, nan, nan)
         # numpy.percentile spends more on its cases than on so few values.
-        return Percentiles(
-            len(values), *(_quantile(values, share) for share in (0.5, 0.95, 0.99)), values[-1])
+        p50, p95, p99 = (_quantile(values, share) for share in (0.5, 0.95, 0.99))
+        return Percentiles(len(values), p50, p95, p99, values[-1])
 
 
 def _quantile(ordered: list[float], share: float) -> float:

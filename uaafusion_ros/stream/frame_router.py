@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from uaafusion_ros.frames import Frame
 from uaafusion_ros.frames import FramePair
+from uaafusion_ros.settings import FreezeSettings
+from uaafusion_ros.settings import Settings
+from uaafusion_ros.settings import SyncSettings
 from uaafusion_ros.stream.freeze import FreezeDetector
 from uaafusion_ros.stream.health import Health
 from uaafusion_ros.stream.health import HealthMonitor
@@ -18,9 +21,6 @@ from uaafusion_ros.stream.pairing import NearestPairing
 from uaafusion_ros.stream.pairing import Paired
 from uaafusion_ros.stream.pairing import PairingPolicy
 from uaafusion_ros.stream.pairing import STREAMS
-from uaafusion_ros.settings import FreezeSettings
-from uaafusion_ros.settings import Settings
-from uaafusion_ros.settings import SyncSettings
 from uaafusion_ros.stream.skew import Skew
 from uaafusion_ros.stream.skew import SkewMonitor
 from uaafusion_ros.stream.timeline import Drop

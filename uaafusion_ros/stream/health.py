@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from uaafusion_ros.settings import ModeSettings
 from uaafusion_ros.stream.arrival_stats import ArrivalStats
 from uaafusion_ros.stream.pairing import STREAMS
-from uaafusion_ros.settings import ModeSettings
 
 _SHUTTER_NS = 3_000_000_000  # no flat-field correction takes longer
 
@@ -168,9 +168,10 @@ class HealthMonitor:
         lost = [camera for camera in STREAMS if now > self._cameras[camera].lost_ns]
         if lost:
             return '; '.join(self._silence(camera, now) for camera in lost)
-        if self.repeats_alone('thermal'):
-            seconds = (now - self._frozen_since['thermal']) / 1e9
-            if now - self._frozen_since['thermal'] < _SHUTTER_NS:
+        since = self._frozen_since['thermal']
+        if since is not None and self.repeats_alone('thermal'):
+            seconds = (now - since) / 1e9
+            if now - since < _SHUTTER_NS:
                 return f'thermal has repeated one image for {seconds:.1f} s: its shutter is shut'
             return (
                 f'thermal has repeated one image for {seconds:.1f} s, longer than a shutter '

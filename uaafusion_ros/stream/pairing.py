@@ -19,6 +19,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from bisect import bisect_right
 from collections.abc import Sequence
+from typing import Any
 from typing import NamedTuple
 from typing import Protocol
 
@@ -156,7 +157,7 @@ class NearestPairing:
         for each in (self._thermal, self._rgb):
             if each is jumped or (each.stamps and not each.near(each.stamps[-1], stamp)):
                 each.give_up(len(each.stamps), Drop.TIME_JUMP)
-        step = (stamp - jumped.newest) / 1e9
+        step = (stamp - (jumped.newest or 0)) / 1e9
         jumped.restart()
         return f'{jumped.name} stamps jumped by {step:+.3f} s'
 
@@ -316,9 +317,9 @@ def match(refs: list[int], others: list[int], slop_ns: int) -> list[tuple[int, i
                 end = bisect_right(totals, total, begin)
                 ends[begin:end], totals[begin:end], lasts[begin:end] = [j], [total], [pair]
     matched = []
-    pair = lasts[-1]
-    while pair is not None:
-        pair, i, j = pair
+    last: Any = lasts[-1]
+    while last is not None:
+        last, i, j = last
         matched.append((i, j))
     return matched[::-1]
 

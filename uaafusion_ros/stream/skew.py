@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uaafusion_ros.stream.pairing import STREAMS
 from uaafusion_ros.stream.arrival_stats import PercentileWindow
+from uaafusion_ros.stream.pairing import STREAMS
 
 _BLOCK_NS = 1_000_000_000
 _BLOCKS = 120

@@ -46,7 +46,7 @@ class Dropped(NamedTuple):
 
     what: str    # 'thermal', 'rgb'; 'pair' and 'alone' for what would have been published
     reason: str  # a value of `Drop`, or what a pairing policy or a publisher adds to them
-    count: int = 1
+    count: int = 1  # type: ignore[assignment]  # hides tuple.count
 
 
 class Waiting(NamedTuple):
@@ -91,7 +91,7 @@ class Timeline:
         self.next_ns = self.expected_ns = 0
         self.closed: int | None = None
         self._newest_arrival = 0
-        self._last: int | None = None
+        self._last = 0
         self._run_back = 0
         self._remembered: deque[int] = deque(maxlen=_REMEMBERED)
 
@@ -104,7 +104,7 @@ class Timeline:
     def foreseen(self, count: int) -> list[int]:
         """Return the waiting stamps, and the next `count` to come where the rate is known."""
         period = self.period_ns
-        if period is None:
+        if period is None or self.newest is None:
             return self.stamps
         return self.stamps + [self.newest + k * period for k in range(1, count + 1)]
 

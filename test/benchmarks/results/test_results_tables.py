@@ -1,13 +1,15 @@
 """Tables: who wins by the direction of each metric, what a class without labels does."""
 
 import numpy as np
+import pytest
 
-from benchmarks.results.tables import fusion_table
-from benchmarks.results.tables import segmentation_table
-from benchmarks.results.tables import USUAL
-from benchmarks.results.tables import wins
-from benchmarks.results.tables import wins_table
-from uaafusion_ros.evaluation.fusion_metrics import METRICS
+pytest.importorskip('torch')
+
+from benchmarks.results.tables import fusion_table  # noqa: E402
+from benchmarks.results.tables import segmentation_table  # noqa: E402
+from benchmarks.results.tables import USUAL  # noqa: E402
+from benchmarks.results.tables import wins  # noqa: E402
+from uaafusion_ros.evaluation.fusion_metrics import METRICS  # noqa: E402
 
 EVEN = {metric.name: 1.0 for metric in METRICS}
 
@@ -23,18 +25,11 @@ def test_not_a_number_wins_nothing():
     assert wins({**EVEN, 'EN': float('nan')}, {**EVEN, 'EN': 0.0}).startswith('0 of 8')
 
 
-def test_the_wins_are_ours_against_each_other():
-    rows = wins_table({'a': EVEN, 'b': EVEN, 'mine': {**EVEN, 'EN': 3.0}}, ['mine']).splitlines()
-    assert rows[0] == '|  | against a | against b |'
-    assert rows[2].startswith('| mine | 1 of 8') and len(rows) == 3
-
-
-def test_a_fusion_table_has_all_metrics_or_the_asked_and_a_dash_without_masks():
+def test_a_fusion_table_has_all_metrics_or_the_asked():
     assert fusion_table({'a': EVEN}).count('↑') + fusion_table({'a': EVEN}).count('↓') == len(
         METRICS)
-    lines = fusion_table({'a': EVEN, 'b': EVEN}, ('EN', 'MSE'), {'a': 0.5}).splitlines()
-    assert lines == ['|  | EN ↑ | MSE ↓ | mIoU ↑ |', '| --- | ---: | ---: | ---: |',
-                     '| a | 1.000 | 1.0 | 50.0 |', '| b | 1.000 | 1.0 | — |']
+    lines = fusion_table({'a': EVEN}, ('EN', 'MSE')).splitlines()
+    assert lines == ['|  | EN ↑ | MSE ↓ |', '| --- | ---: | ---: |', '| a | 1.000 | 1.0 |']
 
 
 def test_absent_classes_are_named_and_left_out():
@@ -43,4 +38,4 @@ def test_absent_classes_are_named_and_left_out():
     assert text.splitlines()[0] == '|  | ground | car | mIoU | mAcc |'
     # 8 / 10 and 10 / 12
     assert '| net | 80.0 | 83.3 | 81.7 | 90.0 |' in text
-    assert text.endswith('left out of the means: rail.')
+    assert text.endswith('left out: rail.')

@@ -2,10 +2,10 @@
 
 import sys
 
+from fake_builder import fake_tensorrt
 import pytest
 import yaml
 
-from fake_builder import fake_tensorrt
 from uaafusion_ros import share
 from uaafusion_ros.engine import models
 from uaafusion_ros.engine.tensorrt import api as apis
@@ -135,7 +135,7 @@ def test_an_unknown_gpu_names_the_known(rtx, fast):
 def test_float16_without_onnx_names_the_package(rtx, fast, monkeypatch):
     monkeypatch.delitem(sys.modules, 'uaafusion_ros.engine.tensorrt.float16', raising=False)
     monkeypatch.setitem(sys.modules, 'onnx', None)
-    with pytest.raises(DependencyError, match='`pip install onnx`, or set the precision to fp32'):
+    with pytest.raises(DependencyError, match='pip install onnx`, or set the precision to fp32'):
         build(rtx, fast, BuildOptions(SMALL, FP16, 'SM86'))
 
 

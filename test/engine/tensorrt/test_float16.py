@@ -9,6 +9,7 @@ onnx = pytest.importorskip('onnx')
 
 from half_rounding import AsWritten  # noqa: E402
 from half_rounding import rounded  # noqa: E402
+
 from uaafusion_ros.engine import models  # noqa: E402
 from uaafusion_ros.engine.onnxruntime_backend import ONNXRuntimeBackend  # noqa: E402
 from uaafusion_ros.engine.tensorrt import gate  # noqa: E402

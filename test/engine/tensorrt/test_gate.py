@@ -81,7 +81,7 @@ def test_samples_hold_every_kind_in_the_engines_size():
 
 
 def test_missing_scenes_are_said(monkeypatch, tmp_path):
-    monkeypatch.setattr(gate.uaafusion_ros, '__file__', str(tmp_path / '__init__.py'))
+    monkeypatch.setattr(gate.share, '__file__', str(tmp_path / 'share.py'))
     with pytest.raises(EngineError, match='holds no scenes to check an engine on; install'):
         gate.samples(64, 64)
 
@@ -102,6 +102,7 @@ def test_float16_passes_on_every_sample(fast, size):
     pytest.importorskip('onnx')
     from half_rounding import AsWritten
     from half_rounding import rounded
+
     from uaafusion_ros.engine.tensorrt.float16 import to_fp16
 
     data, spec = fast
@@ -119,6 +120,7 @@ def test_a_graph_that_overflows_is_caught(fast):
     onnx = pytest.importorskip('onnx')
     from half_rounding import AsWritten
     from half_rounding import rounded
+
     from uaafusion_ros.engine.tensorrt.float16 import to_fp16
 
     data, spec = fast

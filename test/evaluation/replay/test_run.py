@@ -179,7 +179,7 @@ def test_broken_images_and_failing_pairs_are_counted(tmp_path):
                                    'png', stamp, '')
             bag.add_image('/thermal', still(number, 'thermal'), 'mono8', stamp, '')
     metrics = replay(path, tmp_path / 'out', options())
-    assert len(metrics['frames']) == 2
+    assert len(metrics['frames']) == 2 and metrics['status'] == 'partial'
     counts = metrics['counts']
     assert counts['dropped.rgb.malformed'] == 1 and counts['dropped.pair.failed'] == 1
     assert counts['dropped.thermal.no_partner'] == 1

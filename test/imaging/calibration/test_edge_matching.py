@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from uaafusion_ros.harness.pictures import load_stills
 from uaafusion_ros.errors import RegistrationError
+from uaafusion_ros.harness.pictures import load_stills
 from uaafusion_ros.imaging.calibration import edge_matching
 from uaafusion_ros.imaging.calibration.contract import View
 

@@ -14,6 +14,7 @@ from uaafusion_ros.engine.tensorrt.api import progress_monitor
 from uaafusion_ros.engine.tensorrt.api import REGISTRY
 from uaafusion_ros.errors import DependencyError
 from uaafusion_ros.errors import EngineError
+from uaafusion_ros.packages import pip_install
 
 
 class BuildCancelled(EngineError):
@@ -145,7 +146,7 @@ def _to_fp16(onnx: bytes, keep: tuple[str, ...]) -> bytes:
         from uaafusion_ros.engine.tensorrt.float16 import to_fp16
     except ImportError as error:
         raise DependencyError(f'an fp16 engine needs the Python package onnx ({error}): '
-                              '`pip install onnx`, or set the precision to fp32') from error
+                              f'`{pip_install("onnx")}`, or set the precision to fp32') from error
     return to_fp16(onnx, keep)
 
 

@@ -21,7 +21,7 @@ import platform
 from typing import Any
 from typing import NamedTuple
 
-from uaafusion_ros import __version__
+from uaafusion_ros import share
 from uaafusion_ros.engine.contract import ModelSpec
 from uaafusion_ros.engine.gpu import Gpu
 from uaafusion_ros.engine.tensorrt import trust
@@ -83,7 +83,7 @@ def engine_key(api: Api, spec: ModelSpec, options: BuildOptions,
     """
     return EngineKey(
         model=''.join(c if c.isalnum() or c in '-_' else '_' for c in spec.preset)[:40],
-        onnx_sha256=spec.sha256, package=__version__, tensorrt=api.name,
+        onnx_sha256=spec.sha256, package=share.version(), tensorrt=api.name,
         gpu=gpu.name if gpu and api.flavour == 'tensorrt' else '',
         capability=options.capability or (gpu.architecture if gpu else ''),
         platform=f'{platform.system()} {platform.machine()}', precision=options.precision.name,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from uaafusion_ros.errors import EngineError
+from uaafusion_ros.packages import pip_install
 
 
 def load() -> ModuleType:
@@ -20,8 +21,8 @@ def load() -> ModuleType:
         from cuda.bindings import runtime
     except ImportError as error:
         raise EngineError(f'the Python package cuda-bindings is needed to run on a GPU ({error}): '
-                          'pip install cuda-bindings, in the major version of the CUDA that the '
-                          'driver serves (12 on JetPack 6)') from error
+                          f'{pip_install("cuda-bindings")}, in the major version of the CUDA '
+                          'that the driver serves (12 on JetPack 6)') from error
     return runtime
 
 

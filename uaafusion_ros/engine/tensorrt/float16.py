@@ -8,9 +8,9 @@ estimate stay in float32, where a rounding step of float16 would reach the pictu
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from collections.abc import Sequence
 import re
-from typing import Iterator
-from typing import Sequence
 
 import numpy as np
 import onnx

@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-import uaafusion_ros
+from uaafusion_ros import share
 from uaafusion_ros.engine.contract import EngineOutput
 from uaafusion_ros.engine.contract import Progress
 from uaafusion_ros.engine.tensorrt.builder import BuildCancelled
@@ -84,7 +84,7 @@ def samples(height: int, width: int) -> list[Sample]:
     The scenes are the package's own (TNO Image Fusion Dataset). Raises EngineError when they
     are not installed.
     """
-    folder = Path(uaafusion_ros.__file__).parent / 'data' / 'tno'
+    folder = Path(share.__file__).parent / 'data' / 'tno'
     found = []
     for path in sorted((folder / 'rgb').glob('*.png')):
         rgb = cv2.imread(str(path), cv2.IMREAD_COLOR)

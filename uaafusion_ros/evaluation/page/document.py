@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 import hashlib
 from importlib.resources import files
 import math
 from pathlib import Path
 from typing import Any
-from typing import Sequence
 
 import jinja2
 from markupsafe import Markup

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from typing import Mapping
-from typing import Sequence
 from urllib.parse import quote
 
 from uaafusion_ros.evaluation.page.document import number

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 import math
 from pathlib import Path
 from typing import Any
-from typing import Iterator
-from typing import Mapping
-from typing import Sequence
 
 import numpy as np
 

@@ -37,7 +37,7 @@ class BagFlow:
 
     def __init__(self, source: BagSource, choice: Choice, settings: Settings,
                  labels: LabelBook, heard: Callable[[str], None]) -> None:
-        """`settings` are the node's; `heard(camera)` is called for each of its images."""
+        """Begin; `settings` are the node's; `heard(camera)` is called for each of its images."""
         self._source = source
         self._settings = settings
         self._router: FrameRouter | None = None  # made when the first image says what time it is
@@ -54,7 +54,7 @@ class BagFlow:
         self.messages = 0
         self.infos: dict[str, bytes] = {}
         self.problem = ''
-        self.took_ms: Counter[str] = Counter()
+        self.took_ms: dict[str, float] = {'read': 0.0, 'pair': 0.0}
         self._stamps: dict[str, list[int]] = {camera: [] for camera in STREAMS}
 
     def jobs(self) -> Iterator[Job]:

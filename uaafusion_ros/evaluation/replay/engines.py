@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import suppress
 import json
 from pathlib import Path
@@ -82,7 +82,7 @@ class RecordedBackend(Backend):
         self._images.close()
 
     @staticmethod
-    def _outputs(bag: Path) -> Iterator[tuple[int, _Output]]:
+    def _outputs(bag: Path) -> Generator[tuple[int, _Output], None, None]:
         halves: dict[int, dict[str, np.ndarray]] = {}
         for topic, arrived_ns, frame in read_images(bag):
             if topic not in (FUSED, MASK):
@@ -119,8 +119,8 @@ class Tap(Backend):
 
     def latency_ms(self, pair: FramePair) -> float | None:
         """Return the time that a node took for a pair; None without a recording of one."""
-        recorded = isinstance(self._backend, RecordedBackend)
-        return self._backend.latency_ms(pair) if recorded else None
+        recorded = self._backend
+        return recorded.latency_ms(pair) if isinstance(recorded, RecordedBackend) else None
 
     def infer(self, rgb: np.ndarray, thermal: np.ndarray) -> EngineOutput:
         """Note the inputs and let the engine work, prepared for their size."""

@@ -8,6 +8,10 @@ settings, is kept. Ray (https://www.ray.io) starts, places and watches the worke
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace as changed
 import json
 import logging
@@ -15,10 +19,6 @@ import os
 from pathlib import Path
 import shutil
 from typing import Any
-from typing import Callable
-from typing import Iterator
-from typing import Mapping
-from typing import Sequence
 
 from uaafusion_ros import __version__
 from uaafusion_ros.engine import models
@@ -32,6 +32,7 @@ from uaafusion_ros.evaluation.replay import thresholds
 from uaafusion_ros.evaluation.replay.run import replay as replay_bag
 from uaafusion_ros.evaluation.replay.run import ReplayOptions
 from uaafusion_ros.evaluation.replay.settings import sha256_of
+from uaafusion_ros.packages import pip_install
 
 Replay = Callable[[Path, Path, ReplayOptions], Mapping[str, Any]]
 
@@ -103,9 +104,9 @@ def replay_into(bag: Path, out: Path, options: ReplayOptions, request: Mapping[s
     try:
         source = BagSource(bag)
         identity = source.identity()
-        request = {**request, 'bag': identity.sha256}
+        asked = {**request, 'bag': identity.sha256}
         folder = out / f'{source.name}-{identity.sha256[:8]}'
-        metrics = finished(folder, request)
+        metrics: Mapping[str, Any] | None = finished(folder, asked)
         if metrics:
             return _result(bag, folder, 'kept', metrics)
         draft = out / f'.{folder.name}'
@@ -116,7 +117,7 @@ def replay_into(bag: Path, out: Path, options: ReplayOptions, request: Mapping[s
             return BagResult(str(bag), '', 'failed', 'the bag was altered while it was read; '
                              'wait until its recording has ended', 0, None)
         made, = draft.iterdir()
-        (made / 'inputs.json').write_text(json.dumps(request, indent=1) + '\n')
+        (made / 'inputs.json').write_text(json.dumps(asked, indent=1) + '\n')
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(made, folder)
         draft.rmdir()
@@ -144,7 +145,7 @@ def _spread(
     workers: int | None, address: str | None, replay: Replay,
 ) -> Iterator[tuple[Path, BagResult]]:
     """Give each bag to a worker; yield the results as they come."""
-    ray = _import_ray(address)
+    ray = import_ray(address)
     _start(ray, address)
     try:
         cores = [int(node['Resources'].get('CPU', 0)) for node in ray.nodes() if node['Alive']]
@@ -172,7 +173,8 @@ def _spread(
         ray.shutdown()
 
 
-def _import_ray(address: str | None):
+def import_ray(address: str | None) -> Any:
+    """Return Ray, heard by nobody else without a cluster; DependencyError where it is missing."""
     # Nothing is to be told to Ray's makers, and without a cluster nobody else is to be heard:
     # this variable, named after the systems where it is the default, makes Ray use the loopback
     # interface. It is read when Ray is first imported.
@@ -183,8 +185,7 @@ def _import_ray(address: str | None):
         import ray
     except ImportError as error:
         raise DependencyError(
-            f"a fleet needs the Python package ray ({error}): pip install 'uaafusion_ros[fleet]'"
-        ) from error
+            f'a fleet needs the Python package ray ({error}): {pip_install("ray")}') from error
     return ray
 
 

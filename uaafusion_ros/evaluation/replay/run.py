@@ -100,9 +100,10 @@ def replay(bag: Path, out: Path, options: ReplayOptions = ReplayOptions()) -> di
     Replay a bag and leave all results in the folder `out`/<name of the bag>.
 
     Returns the content of metrics.json, which is written last: where it lies, the replay ended.
-    Of a damaged bag, what can be read is replayed and the status is 'partial'. Raises BagError
-    where nothing could be fused or paired (saying how much was read and why), ParameterError for
-    a setting, EngineError for a model, OSError where results cannot be written.
+    Of a damaged bag or one with damaged images, what can be read is replayed and the status is
+    'partial'. Raises BagError where nothing could be fused or paired (saying how much was read
+    and why), ParameterError for a setting, EngineError for a model, OSError where results cannot
+    be written.
     """
     settings = options.settings()
     rules = thresholds.read_rules(options.thresholds) if options.thresholds else []
@@ -132,10 +133,10 @@ def replay(bag: Path, out: Path, options: ReplayOptions = ReplayOptions()) -> di
         values = {**described(settings), 'replay.every': options.every,
                   'replay.limit': options.limit, 'replay.metrics_every': options.metrics_every}
         samples, groups = measurer.samples.result()
-        metrics = {
+        metrics: dict[str, Any] = {
             'schema': SCHEMA,
             'version': __version__,
-            'status': 'partial' if source.problem else 'complete',
+            'status': 'partial' if source.problem or _malformed(flow) else 'complete',
             'problems': _problems(source, cameras, flow, run, labels, backend.spec.path),
             'verdict': 'none',
             'inputs': {
@@ -266,10 +267,8 @@ def _problems(source: BagSource, cameras: Cameras, flow: BagFlow, run: _Run, lab
         problems.append(
             f'the bag {source.name} {source.problem}: {flow.messages} messages of the chosen '
             f"topics were read and {run.counts['fused']} pairs fused")
-    malformed = sum(
-        count for key, count in flow.counts.items() if key.endswith('.malformed'))
     for count, what, reason in (
-            (malformed, 'images could not be read', flow.problem),
+            (_malformed(flow), 'images could not be read', flow.problem),
             (run.counts['dropped.pair.failed'] + run.counts['dropped.alone.failed'],
              'pairs could not be fused', run.problem),
             (run.counts['dropped.pair.not_published'],
@@ -278,6 +277,10 @@ def _problems(source: BagSource, cameras: Cameras, flow: BagFlow, run: _Run, lab
         if count:
             problems.append(f'{count} {what}; the last: {reason}')
     return [_without_folders(problem, source.path, model) for problem in problems]
+
+
+def _malformed(flow: BagFlow) -> int:
+    return sum(count for key, count in flow.counts.items() if key.endswith('.malformed'))
 
 
 def _without_folders(text: str, *paths: Path) -> str:

@@ -76,9 +76,9 @@ def _best_move(thermal: Sequence[np.ndarray], matrix: np.ndarray, size: tuple[in
     agreement = np.fft.ifft2(total).real / np.sqrt(
         max(own, 1e-9) * np.maximum(under, max(_LEAST_OVERLAP * float(under.max()), 1e-9)))
     row, column = np.unravel_index(agreement.argmax(), agreement.shape)
-    move = tuple(int(place - side if place > side // 2 else place)
+    across, down = (int(place - side if place > side // 2 else place)
                  for place, side in zip((column, row), energy.shape[::-1]))
-    return float(agreement[row, column]), move
+    return float(agreement[row, column]), (across, down)
 
 
 def _complex(vectors: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,7 +36,7 @@ def fit(views: Sequence[Matches]) -> Fit:
     while True:
         matrix, kept = _ransac(used)
         errors = {view.name: _error(matrix, view) for view in used}
-        worst = max(used, key=lambda view: errors[view.name], default=None)
+        worst: Any = max(used, key=lambda view: errors[view.name], default=None)
         limit = max(_VISIBLE_PX, _WORSE * float(np.median(list(errors.values()))))
         if len(used) < 2 or errors[worst.name] <= limit:
             break

@@ -38,7 +38,10 @@ class Registered:
 class Registration(Protocol):
     """Lays thermal images over RGB images; immutable, may be shared between threads."""
 
-    mode: str
+    @property
+    def mode(self) -> str:
+        """A value of registration.mode."""
+        ...
 
     def apply(self, thermal: np.ndarray, rgb_size: tuple[int, int]) -> Registered:
         """

@@ -62,7 +62,7 @@ def parse(data: bytes) -> Homography:
             'again with `uaafusion calibrate`')
     cameras = {name: _mapping(entries[name], name, {'camera', 'size'})
                for name in ('thermal', 'rgb')}
-    sizes = {name: tuple(_whole(number, f'{name}.size')
+    sizes: dict[str, Any] = {name: tuple(_whole(number, f'{name}.size')
                          for number in _listing(camera['size'], f'{name}.size', 2))
              for name, camera in cameras.items()}
     matrix = [[_number(number, 'matrix') for number in _listing(row, 'a row of matrix', 3)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -30,7 +32,7 @@ class Warp:
         # The area of a pixel reaches half a pixel from its centre.
         end = np.array(thermal_size[::-1], np.float64) - 1
         with np.errstate(invalid='ignore'):
-            seen = ((places >= -0.5) & (places <= end + 0.5)).all(axis=2)
+            seen: Any = ((places >= -0.5) & (places <= end + 0.5)).all(axis=2)
         if not seen.any():
             raise RegistrationError(
                 f"registration '{mode}' lays no pixel of the thermal image "
