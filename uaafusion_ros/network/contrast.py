@@ -18,8 +18,8 @@ CELL = 4  # pixels of a cell on a side
 MARGIN = 5  # cells around a target that are not taken for its background
 NEIGHBOURS, REGION = 5, 9  # cells over which a background and a target's contrast are averaged
 LEVELS = 4  # of the pyramid that fills what lies under a target
-DECISION = 3.0  # power by which the stronger contrast prevails
-WEAK = 1e-2  # weighted contrast up to which neither prevails
+DECISION = 6.0  # power by which the stronger contrast prevails
+WEAK = 2e-3  # weighted contrast up to which neither prevails
 BRIGHT = 1.6  # how much more a target counts that is brighter than its surroundings
 
 

@@ -200,6 +200,6 @@ def _advice(line: str) -> str:
                 'name a compute capability such as SM86')
     if 'memory' in line.lower():
         return 'free GPU memory, or use smaller images'
-    if 'reshape' in line.lower():
+    if 'reshape' in line.lower() or 'must be conformable' in line:
         return "give a size that is a multiple of the model's"
     return 'set engine.backend to onnxruntime or openvino to go on without TensorRT'
