@@ -10,6 +10,7 @@ from uaafusion_ros.engine import models
 from uaafusion_ros.engine.contract import Backend
 from uaafusion_ros.imaging.buffers import message_image
 from uaafusion_ros.nodes import fusion_node
+from uaafusion_ros.nodes.main import main
 
 
 class NullBackend(Backend):
@@ -34,4 +35,4 @@ class NullBackend(Backend):
 
 if __name__ == '__main__':
     fusion_node.make_backend = lambda settings: NullBackend(settings.model.preset)
-    sys.exit(fusion_node.main())
+    sys.exit(main())

@@ -74,7 +74,8 @@ def _measures(axes: Axes, curves: dict[str, Curve]) -> None:
         for number, (name, curve) in enumerate(curves.items())]
     axes.set(xlabel='step')
     if lines:
-        axes.legend(handles=lines, frameon=False)
+        axes.legend(handles=lines, frameon=False, fontsize='x-small', ncols=2,
+                    loc='upper center', bbox_to_anchor=(0.5, -0.2))
 
 
 def _running(values: np.ndarray, width: int) -> np.ndarray:

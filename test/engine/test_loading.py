@@ -192,8 +192,8 @@ def test_unknown_backend_names_the_known():
 
 def test_torch_asks_for_a_checkpoint():
     pytest.importorskip('torch')
-    with pytest.raises(ModelFileError, match="'fast' .* not shipped.*path of a .safetensors"):
-        load_backend(backend='torch')
+    with pytest.raises(ModelFileError, match="'release' .* not shipped.*path of a .safetensors"):
+        load_backend(preset='release', backend='torch')
 
 
 def test_a_row_of_the_table_is_a_backend_everywhere(monkeypatch):

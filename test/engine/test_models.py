@@ -47,8 +47,8 @@ def test_shipped_weights_match_their_list():
 
 
 def test_weights_that_do_not_ship_are_told_from_models():
-    with pytest.raises(ModelFileError, match="weights of 'fast' for backend 'torch' are not"):
-        models.shipped_weights('fast')
+    with pytest.raises(ModelFileError, match="weights of 'release' for backend 'torch' are not"):
+        models.shipped_weights('release')
 
 
 def test_unknown_preset_names_the_shipped_ones():

@@ -27,7 +27,7 @@ from uaafusion_ros.harness.processes import Process
 from uaafusion_ros.nodes.diagnostics import read
 
 ROOT = Path(__file__).resolve().parents[2]
-OUTPUTS = ('fused/image', 'segmentation/mask', 'segmentation/overlay')
+OUTPUTS = ('fused/image', 'segmentation/mask', 'segmentation/confidence', 'segmentation/overlay')
 START_S = 30.0
 
 

@@ -60,6 +60,7 @@ def test_pairs_come_out_fused(robot, camera):
     hot = fused[HEIGHT // 2 - 8:HEIGHT // 2 + 8, 3 * WIDTH // 4 - 8:3 * WIDTH // 4 + 8]
     assert hot.mean() > outside.mean() + 40, 'the hot square does not show in the fused image'
     assert pixels(listener.images['/segmentation/mask'][-1]).shape == (HEIGHT, WIDTH, 1)
+    assert pixels(listener.images['/segmentation/confidence'][-1]).max() > 127
     assert pixels(listener.images['/segmentation/overlay'][-1]).shape == (HEIGHT, WIDTH, 3)
 
 

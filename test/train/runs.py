@@ -49,7 +49,8 @@ def write_parts(folder):
     network = UAAFusion(preset('fast'), [1, 2]).eval()
     with torch.no_grad():
         network.look_at_black()
-    classes = [str(n) for n in range(network.spec.classes)]
+    classes = ['unlabelled', 'car', 'person', 'bike', 'curve', 'car_stop', 'guardrail',
+               'color_cone', 'bump']
     paths = {}
     for name, part, module in (('segmenter', 'segmenter', network.segmenter),
                                ('fusion', 'fusion', network.fusion),

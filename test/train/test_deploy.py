@@ -47,7 +47,7 @@ def test_a_joint_checkpoint_is_finished_with_its_baseline_and_targets(run):
 
 @pytest.mark.slow
 def test_a_joint_checkpoint_is_exported_and_pinned(run, tmp_path):
-    path = deploy(Config(run=str(run)), tmp_path / 'models')
+    path, _ = deploy(Config(run=str(run)), tmp_path / 'models')
     row = yaml.safe_load((tmp_path / 'models' / 'models.yaml').read_text())['models']['fast']
     _, spec = models.load(path, row['sha256'])
     assert list(spec.classes) == list(CLASSES) and spec.preset == 'fast'

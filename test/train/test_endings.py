@@ -16,6 +16,7 @@ pytest.importorskip('lightning_fabric')
 from runs import settings  # noqa: E402
 from runs import train  # noqa: E402
 from runs import write  # noqa: E402
+
 from train.__main__ import main  # noqa: E402
 from train.curves import read_log  # noqa: E402
 from uaafusion_ros.network import checkpoint  # noqa: E402

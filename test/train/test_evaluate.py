@@ -13,6 +13,7 @@ pytest.importorskip('lightning_fabric')
 
 from runs import settings  # noqa: E402
 from runs import write_parts  # noqa: E402
+
 from train.evaluate import evaluate  # noqa: E402
 from train.fusion_phase import FusionPhase  # noqa: E402
 from train.joint_phase import JointPhase  # noqa: E402

@@ -9,6 +9,7 @@ import yaml
 torch = pytest.importorskip('torch')
 
 from runs import settings  # noqa: E402
+
 from train.batches import whole  # noqa: E402
 from train.config import Loss  # noqa: E402
 from train.config import Source  # noqa: E402

@@ -9,6 +9,7 @@ pytest.importorskip('lightning_fabric')
 
 from runs import settings  # noqa: E402
 from runs import write_parts  # noqa: E402
+
 from train.joint_phase import JointPhase  # noqa: E402
 from train.joint_phase import target_ids  # noqa: E402
 from uaafusion_ros.errors import ParameterError  # noqa: E402

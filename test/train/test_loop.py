@@ -12,6 +12,7 @@ pytest.importorskip('lightning_fabric')
 from runs import PHASES  # noqa: E402
 from runs import settings  # noqa: E402
 from runs import train  # noqa: E402
+
 from train.loop import fit  # noqa: E402
 from uaafusion_ros.errors import CheckpointError  # noqa: E402
 from uaafusion_ros.network import checkpoint  # noqa: E402

@@ -14,6 +14,7 @@ pytest.importorskip('lightning_fabric')
 from runs import settings  # noqa: E402
 from runs import write  # noqa: E402
 from runs import write_parts  # noqa: E402
+
 from train.batches import Share  # noqa: E402
 from train.fabric import launch  # noqa: E402
 from train.fusion_phase import FusionPhase  # noqa: E402

@@ -9,6 +9,7 @@ pytest.importorskip('lightning_fabric')
 
 from runs import settings  # noqa: E402
 from runs import write  # noqa: E402
+
 from train.__main__ import main  # noqa: E402
 
 

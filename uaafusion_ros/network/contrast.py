@@ -19,6 +19,7 @@ MARGIN = 5  # cells around a target that are not taken for its background
 NEIGHBOURS, REGION = 5, 9  # cells over which a background and a target's contrast are averaged
 LEVELS = 4  # of the pyramid that fills what lies under a target
 DECISION = 6.0  # power by which the stronger contrast prevails
+WEAK = 2e-3  # weighted contrast up to which neither prevails
 BRIGHT = 1.6  # how much more a target counts that is brighter than its surroundings
 
 
@@ -38,8 +39,9 @@ def rebased(thermal: Tensor, luma: Tensor, targets: Tensor,
     contrast = levels - background
     of_target = filled(contrast, targets, LEVELS - 1, REGION)
     strength = torch.maximum(BRIGHT * of_target, -of_target)
-    strong = (strength * torch.cat((w_thermal, 1 - w_thermal), dim=1)) ** DECISION
-    share = (strong + 1e-12) / (strong.sum(1, keepdim=True) + 2e-12)
+    # A ratio of powers, by logarithms: powers of small contrasts are nothing in half precision.
+    counted = strength * torch.cat((w_thermal, 1 - w_thermal), dim=1) + WEAK
+    share = (DECISION * counted.log()).softmax(dim=1)
     level = background.amax(1, keepdim=True) + (share * contrast).sum(1, keepdim=True)
     by_thermal, by_luma = enlarged(targets * (level - levels)).chunk(2, dim=1)
     return thermal + by_thermal, luma + by_luma

@@ -19,8 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torch import Tensor
-import torch.nn.functional as F
 
+LEAST = 1e-6  # probability below which a class adds nothing, also in half precision
 CERTAIN = 1 / 3  # probability of a target from which on its contrast is kept in full
 
 
@@ -46,9 +46,9 @@ def information(logits: Tensor, log_black: Tensor) -> Tensor:
 
     log_black: log-probabilities (C,) that the network gives a black image.
     """
-    log_p = F.log_softmax(logits, dim=1)
-    gain = log_p - log_black.view(1, -1, 1, 1)
-    return (log_p.exp() * gain).sum(1, keepdim=True).clamp_min(0)
+    p = logits.softmax(dim=1)
+    gain = p.clamp_min(LEAST).log() - log_black.view(1, -1, 1, 1)
+    return (p * gain).sum(1, keepdim=True).clamp_min(0)
 
 
 def thermal_share(thermal: Tensor, luma: Tensor, floor: float) -> Tensor:

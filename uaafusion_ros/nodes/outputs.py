@@ -24,12 +24,13 @@ from uaafusion_ros.settings import Settings
 
 INFO, JPEG = 'fused/camera_info', 'fused/image/compressed'
 TOPICS = {'fused/image': Image, JPEG: CompressedImage,
-          'segmentation/mask': Image, 'segmentation/overlay': Image, INFO: CameraInfo}
+          'segmentation/mask': Image, 'segmentation/confidence': Image,
+          'segmentation/overlay': Image, INFO: CameraInfo}
 
 
 class Outputs:
     """
-    Lifecycle publishers of fused image (raw and JPEG), mask, overlay and calibration.
+    Lifecycle publishers of fused image (raw and JPEG), mask, confidence, overlay and calibration.
 
     Made and destroyed on the executor's thread; `wanted` and `publish` serve the worker.
     """
@@ -68,6 +69,7 @@ class Outputs:
         images = {
             'fused/image': lambda: (result.fused, 'rgb8'),
             'segmentation/mask': lambda: (result.mask, 'mono8'),
+            'segmentation/confidence': lambda: (result.confidence, 'mono8'),
             'segmentation/overlay': lambda: (
                 overlay(result.fused, result.mask, palette, settings.overlay.alpha), 'rgb8')}
         for topic, make in images.items():

@@ -123,7 +123,7 @@ def test_a_damaged_file_says_so(rtx, fast, cut, precision):
 
 
 def test_a_size_that_does_not_fit_says_so(rtx, fast):
-    with pytest.raises(EngineError, match="for 101x99: .*reshape.*a multiple of the model's"):
+    with pytest.raises(EngineError, match="for 101x99: .*a multiple of the model's"):
         build(rtx, fast, BuildOptions((99, 101), FP32, 'SM86'))
 
 

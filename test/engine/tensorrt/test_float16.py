@@ -45,7 +45,7 @@ def test_convolutions_are_half_and_the_rest_is_as_it_was(fast):
     half = to_fp16(data)
     model, types = typed(half)
     convolutions = [node for node in model.graph.node if node.op_type == 'Conv']
-    assert len(convolutions) > 100
+    assert len(convolutions) > 90
     assert {types[name] for node in convolutions for name in (*node.input, *node.output)} == {HALF}
     original = onnx.load_from_string(data)
     assert model.graph.input == original.graph.input
@@ -54,7 +54,7 @@ def test_convolutions_are_half_and_the_rest_is_as_it_was(fast):
     assert 0.4 < len(half) / len(data) < 0.55
     kinds = Counter(node.op_type for node in model.graph.node)
     assert kinds['BatchNormalization'] == 0
-    assert kinds['Cast'] < 30
+    assert kinds['Cast'] < 40
 
 
 def test_sums_over_pixels_and_the_ends_stay_in_float32(fast):
@@ -75,7 +75,7 @@ def test_named_layers_stay_in_float32(fast):
             ours = node.input[1].startswith('network.fusion')
             assert types[node.output[0]] == (FLOAT if ours else HALF)
             seen[ours] += 1
-    assert seen[True] > 20 and seen[False] > 100
+    assert seen[True] > 20 and seen[False] > 60
 
 
 def test_a_name_that_keeps_nothing_is_refused(fast):

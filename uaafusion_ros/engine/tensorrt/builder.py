@@ -39,12 +39,12 @@ class Precision:
         return f'{self.name}{kept}'
 
 
-# What is tried in turn for each precision that can be asked for. The fused picture shows every
-# rounding step, the labels only those that swap two classes: so fusion and attribution are the
-# first to go back to float32.
+# What is tried in turn for each precision that can be asked for. What the segmenter finds decides
+# which contrast prevails, and that shows in the fused picture: so it is the first to go back to
+# float32.
 PRECISIONS = {
     'fp16': (Precision('fp16'),
-             Precision('fp16', (r'network\.fusion', r'network\.attribution')),
+             Precision('fp16', (r'network\.segmenter',)),
              Precision('fp32')),
     'fp32': (Precision('fp32'),),
 }
@@ -200,6 +200,6 @@ def _advice(line: str) -> str:
                 'name a compute capability such as SM86')
     if 'memory' in line.lower():
         return 'free GPU memory, or use smaller images'
-    if 'reshape' in line.lower():
+    if 'reshape' in line.lower() or 'must be conformable' in line:
         return "give a size that is a multiple of the model's"
     return 'set engine.backend to onnxruntime or openvino to go on without TensorRT'

@@ -185,7 +185,8 @@ class _Run:
         """Fuse pair after pair until the bag or the limit ends."""
         for number, job in enumerate(self._flow.jobs()):
             for stage in ('read', 'pair'):
-                self._stopwatch.add(stage, self._flow.took_ms.pop(stage, 0.0))
+                self._stopwatch.add(stage, self._flow.took_ms[stage])
+                self._flow.took_ms[stage] = 0.0
             if number % options.every:
                 self.counts['skipped'] += 1
             elif not self._tap.expect(job.reference.stamp_ns):
