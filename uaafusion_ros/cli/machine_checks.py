@@ -20,6 +20,7 @@ _SEGMENT_BYTES = 8_000_000     # two colour images of 1280x1024
 _RMEM_BYTES = 4_194_304        # what the profile asks for
 _OPEN_FILES = 1024
 _PROCESSES = 3                 # the node and two drivers
+_USUAL_BYTES = 640 * 480 * 2  # of an image
 _LOST, _LOST_MANY = 0.05, 0.2    # a few seconds on a busy machine are no exact measure
 _SLOW_HZ = 1.0
 _OLD_S = 1.0
@@ -199,26 +200,28 @@ def _faults(camera: Camera, machine: Machine) -> Iterator[tuple[State, str, str]
         yield (State.PROBLEM, f'{camera.topic} is a {camera.kind}',
                'name a topic of sensor_msgs/Image or CompressedImage')
         return
+    size = camera.image_bytes or _USUAL_BYTES  # until an image tells
     cause = transport.cause_of_loss(
-        camera.senders, camera.image_bytes, rmw=machine.rmw, depth=5, reliable=True,
+        camera.senders, size, rmw=machine.rmw, depth=5, reliable=True,
         free_bytes=machine.shm_free)
     if not camera.images:
         yield State.PROBLEM, 'it publishes, and no image arrives', cause
-        return
     if camera.error:
         yield State.PROBLEM, camera.error, 'change the driver\'s settings'
-    if camera.rate_hz < _SLOW_HZ:
+    if camera.images and camera.rate_hz < _SLOW_HZ:
         yield State.PROBLEM, 'less than one image a second arrives', cause
-    elif camera.lost > _LOST:
+    elif camera.images and camera.lost > _LOST:
         yield (State.PROBLEM if camera.lost > _LOST_MANY else State.WARNING,
                f'{camera.lost:.0%} of the images are lost', cause)
     for sender in camera.senders:
-        evidence = transport.without_profile(sender, camera.image_bytes)
+        evidence = transport.without_profile(sender, size)
         if evidence and machine.rmw.startswith(_RMW):
             yield (State.WARNING, f'{evidence}: no DDS profile', transport.PROFILE)
     if len(camera.senders) > 1:
         yield (State.WARNING, f'{len(camera.senders)} publishers',
                'let one camera alone publish on a topic')
+    if not camera.images:
+        return
     if not camera.error and not camera.stamp_ns:
         yield State.PROBLEM, 'stamps are zero', 'let the driver stamp its images'
     elif not camera.error and abs(camera.age_s) > _OLD_S:
