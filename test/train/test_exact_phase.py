@@ -55,7 +55,7 @@ def test_weights_are_kept_in_half_precision_with_what_they_are(config, tmp_path)
     phase = ExactPhase(config)
     run = tmp_path / 'exact'
     checkpoint.save(run / 'best.safetensors', phase.module.state_dict(), phase.meta)
-    path = deploy(config, tmp_path / 'models')
+    path, = deploy(config, tmp_path / 'models')
     assert path.name == 'uaafusion_paper.safetensors'
     row = yaml.safe_load((tmp_path / 'models' / 'models.yaml').read_text())['weights']['paper']
     assert row['sha256'] == hashlib.sha256(path.read_bytes()).hexdigest()
