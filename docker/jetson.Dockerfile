@@ -1,11 +1,11 @@
 # The node on a Jetson with JetPack 6, on TensorRT:
 #   docker build -f docker/jetson.Dockerfile -t uaafusion_ros:jetson .
-#   docker run --rm --runtime nvidia --net=host --ipc=host -v uaafusion:/root/.cache \
+#   docker run --rm --runtime nvidia --net=host --ipc=host -v uaafusion:/cache \
 #       uaafusion_ros:jetson thermal_topic:=/boson/image_raw rgb_topic:=/camera/image_raw
 # The volume keeps the engine that the first start builds.
 FROM nvcr.io/nvidia/l4t-jetpack:r36.4.0
 SHELL ["/bin/bash", "-c"]
-ENV DEBIAN_FRONTEND=noninteractive LANG=C.UTF-8 ROS_DISTRO=humble
+ENV DEBIAN_FRONTEND=noninteractive LANG=C.UTF-8 ROS_DISTRO=humble XDG_CACHE_HOME=/cache
 
 # NVIDIA's OpenCV and that of Ubuntu, which ROS needs, hold the same files.
 RUN apt-get purge -y '*opencv*' \

@@ -23,8 +23,8 @@ HEADER = """\
 # `models` run in the node; `weights` are for study in PyTorch.
 # Written by `python -m train export`; class ids count from 0 in the order of `classes`.
 """
-LICENCE = ('weights trained on research data (MSRS, RoadScene) that states no licence: research '
-           'use; retrain on your own data for a product')
+LICENCE = ('weights trained on research data, which the card names: research use; retrain on your '
+           'own data for a product')
 
 
 def finished(path: Path) -> tuple[UAAFusion, dict[str, Any]]:
