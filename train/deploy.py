@@ -9,6 +9,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
 from train.config import Config
@@ -31,8 +32,10 @@ def finished(path: Path) -> tuple[UAAFusion, dict[str, Any]]:
     """
     Return the network of a joint checkpoint as it ships, in eval mode, and the file's metadata.
 
-    Raises CheckpointError where there is no such checkpoint, it is of another phase or does not
-    fit this version.
+    A network that learned under class weights w believes in w times the odds of a class. That is
+    taken back from the bias of the mask (logit adjustment: A. Menon et al., ICLR 2021), and
+    'class_weights' from the metadata, so that it is done once. Raises CheckpointError where there
+    is no such checkpoint, it is of another phase or does not fit this version.
     """
     tensors, meta = checkpoint.load(path)
     if meta.get('part') != 'network':
@@ -43,6 +46,8 @@ def finished(path: Path) -> tuple[UAAFusion, dict[str, Any]]:
     network = UAAFusion(spec, meta['targets'])
     checkpoint.put(network, tensors, path, meta['preset'])
     network.eval().requires_grad_(False)
+    if 'class_weights' in meta:
+        network.mask_head.refine[-1].bias -= torch.tensor(meta.pop('class_weights')).log()
     network.look_at_black()
     return network, meta
 

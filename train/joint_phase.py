@@ -94,7 +94,7 @@ class JointPhase:
         self.meta = {
             'part': 'network', 'preset': config.preset, 'classes': list(self.classes),
             'palette': list(palette.values()), 'targets': self.targets, 'weights': config.weights,
-            'samples': names_of(self.samples)}
+            'class_weights': self.class_weights.tolist(), 'samples': names_of(self.samples)}
 
     def parameter_groups(self) -> list[tuple[list[nn.Parameter], float]]:
         """Return parameters with a factor on the learning rate; a trained part moves less."""

@@ -45,6 +45,19 @@ def test_a_joint_checkpoint_is_finished_with_its_baseline_and_targets(run):
         assert (even(*images)[1].w_thermal == 0.5).all()
 
 
+def test_what_was_weighted_in_training_is_taken_back_once(run):
+    tensors, meta = checkpoint.load(run / 'best.safetensors')
+    weights = [1.0, 4.0] + 7 * [2.0]
+    checkpoint.save(run / 'weighted.safetensors', tensors, meta | {'class_weights': weights})
+    images = [torch.rand(1, n, 64, 64) for n in (1, 1, 2)]
+    plain, corrected = (finished(run / f'{name}.safetensors') for name in ('best', 'weighted'))
+    assert 'class_weights' not in corrected[1]
+    with torch.no_grad():
+        change = plain[0](*images)[2] - corrected[0](*images)[2]
+    expected = torch.tensor(weights).log().view(1, -1, 1, 1).expand_as(change)
+    torch.testing.assert_close(change, expected, atol=1e-4, rtol=0)
+
+
 @pytest.mark.slow
 def test_a_joint_checkpoint_is_exported_and_pinned(run, tmp_path):
     path, _ = deploy(Config(run=str(run)), tmp_path / 'models')

@@ -23,8 +23,8 @@ class Explanation:
     information_thermal, information_rgb (h, w): what each source alone tells of a place, 0 or
     more, in `unit`: 'nats' over darkness or, with exact attribution, how much it raises the score
     of the place's class, 'of the score'. w_thermal (h, w): w1 in [0, 1], w2 = 1 - w1. targets
-    (h, w): how surely a class whose contrast is kept is there, in [0, 1]. iterates (K, H, W): the luma after each
-    stage, not clipped.
+    (h, w): how surely a class whose contrast is kept is there, in [0, 1]. iterates (K, H, W): the
+    luma after each stage, not clipped.
     """
 
     output: EngineOutput
