@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from uaafusion_ros.cli.machine import Machine
 from uaafusion_ros.engine.loading import AUTOMATIC
 from uaafusion_ros.nodes import transport
+from uaafusion_ros.packages import pip_install
 
 if TYPE_CHECKING:
     from uaafusion_ros.nodes.camera_probe import Camera
@@ -154,7 +155,7 @@ def _runtimes(machine: Machine) -> Line:
               if not there.get(row.name) and row.runs_on == 'processor']
     if not there.get('onnxruntime'):
         return Line('runtimes', State.PROBLEM, f'{found or "none"}; onnxruntime reads the models',
-                    'pip install onnxruntime')
+                    pip_install('onnxruntime'))
     return Line('runtimes', State.OK, found, f'{wanted[0]}: faster on a processor' if wanted
                 and not machine.gpu else '')
 
