@@ -10,6 +10,8 @@ import torch
 
 from train import check
 from train import config as settings
+from train import fabric
+from train import schedule
 from train.config import Config
 from train.deploy import deploy
 from train.evaluate import evaluate
@@ -21,6 +23,7 @@ from train.loop import Phase
 from train.segmentation_phase import SegmentationPhase
 from uaafusion_ros.errors import ParameterError
 from uaafusion_ros.errors import UaafusionError
+from uaafusion_ros.network.presets import preset
 
 PHASES = {'segmentation': SegmentationPhase, 'fusion': FusionPhase, 'joint': JointPhase,
           'exact': ExactPhase}
@@ -28,7 +31,7 @@ PHASES = {'segmentation': SegmentationPhase, 'fusion': FusionPhase, 'joint': Joi
 
 def run_fit(config: Config) -> None:
     """Train the phase; continues where a stopped run was."""
-    fit(phase_of(config), config)
+    fit(begun(config), config)
 
 
 def run_evaluate(config: Config) -> None:
@@ -52,11 +55,27 @@ def phase_of(config: Config) -> Phase:
     return PHASES[config.phase](config)
 
 
+def begun(config: Config) -> Phase:
+    """
+    Return the phase, ready for its first step.
+
+    Raises ParameterError for settings that no step can be made with, and what the phase raises for
+    its data and the weights it begins with.
+    """
+    schedule.check(config.optim)
+    fabric.check(config)
+    side = 32 if preset(config.preset).segmenter == 'lite' else 16
+    if config.data.crop < 32 or config.data.crop % side:
+        raise ParameterError(f"'data.crop': {config.data.crop}; expected a multiple of {side} "
+                             'from 32 on')
+    return phase_of(config)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run a verb and return the exit code."""
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ['check']:  # it has arguments of its own
-        return check.main(argv[1:])
+        return check.main(argv[1:], begun)
     parser = argparse.ArgumentParser(
         prog='python -m train', formatter_class=argparse.RawDescriptionHelpFormatter,
         description='\n'.join(f'{name:10} {verb.__doc__}' for name, verb in VERBS.items())

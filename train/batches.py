@@ -53,7 +53,7 @@ class Batch:
 
 
 # How much warmer than its surroundings, at most, a class is in pseudo-thermal images.
-WARM = {1: 0.3, 2: 0.6}
+WARM = {'car': 0.3, 'person': 0.6}
 
 
 def training_batch(samples: Sequence[Sample], data: Data, seed: int, step: int,
@@ -81,7 +81,9 @@ def training_batch(samples: Sequence[Sample], data: Data, seed: int, step: int,
                 over = augment.crop(other, data.crop, rng, scales, focus=1.0)
                 rgb, thermal, label = augment.mixed((rgb, thermal, label), over, rng)
         if cameras == 'rgb' and rng.random() < 0.7:
-            thermal, cameras = augment.pseudo_thermal(rgb, label, WARM, rng), 'both'
+            warm = {sample.classes.index(name): most for name, most in WARM.items()
+                    if name in sample.classes}
+            thermal, cameras = augment.pseudo_thermal(rgb, label, warm, rng), 'both'
         rgb, thermal = augment.photometric(rgb, thermal, rng)
         rgb, thermal = augment.faults(rgb, thermal, rng, lost if cameras == 'both' else 0.0)
         rows.append((rgb, thermal, label, cameras, sample.hidden))

@@ -1,13 +1,15 @@
 """
 `python -m train check --config FILE | LAYOUT ROOT [SPLIT]`: what the data sets hold and lack.
 
-Every pair is read. Exit code 2 where anything is missing, unreadable or of the wrong kind.
+Every pair is read, and with --config the training begins but for its first step. Exit code 2 where
+anything is missing, unreadable or of the wrong kind, or the training would be refused.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from train import config as settings
+from train.config import Config
 from train.config import Source
 from train.datasets.reader import attempt
 from train.datasets.samples import of_fold
@@ -51,14 +54,17 @@ class Report:
     notes: tuple[str, ...]
 
 
-def check(source: Source, fold: int = -1, inside: bool = True) -> Report:
+def check(source: Source, fold: int = -1, inside: bool = True,
+          names: Sequence[str] = ()) -> Report:
     """
     Read every pair of a source, or of those cut into folds those inside or outside `fold`.
 
+    Its ids are those of the class list `names`, or of its own without one.
+
     Raises DatasetError where nothing can be looked for at all.
     """
-    classes = classes_of(source).names
-    scan = scan_source(source)
+    own = classes_of(source).names
+    scan = scan_source(source, names)
     defects = [*scan.defects, *scan.orphans]
     sizes: Counter[tuple[int, int]] = Counter()
     counts = np.zeros(IGNORE + 1, np.int64)
@@ -80,7 +86,8 @@ def check(source: Source, fold: int = -1, inside: bool = True) -> Report:
         else:
             without_labels += 1
     return Report(
-        sum(sizes.values()), dict(sizes), classes, tuple(counts[:len(classes)].tolist()),
+        sum(sizes.values()), dict(sizes), own,
+        tuple(int(counts[tuple(names or own).index(name)]) for name in own),
         int(counts[IGNORE]), without_labels, tuple(defects), frozenset(files),
         tuple(notes.values()))
 
@@ -118,8 +125,12 @@ def in_both(train: Sequence[Report], val: Sequence[Report]) -> list[str]:
     return sorted(str(path) for path in first & second)
 
 
-def main(argv: list[str]) -> int:
-    """Run the verb and return the exit code: 0 sound, 2 with defects."""
+def main(argv: list[str], begin: Callable[[Config], object] = lambda config: None) -> int:
+    """
+    Run the verb and return the exit code: 0 sound, 2 with defects.
+
+    begin: does all that a training does before its first step.
+    """
     parser = argparse.ArgumentParser(prog='python -m train check', description=__doc__)
     parser.add_argument('--config', type=Path, help='check all sources of a training')
     parser.add_argument('rest', nargs='*', metavar='LAYOUT ROOT [SPLIT] | section.key=value')
@@ -130,42 +141,46 @@ def main(argv: list[str]) -> int:
         parser.error('give --config FILE, or LAYOUT ROOT [SPLIT]')
     try:
         if args.config:
-            data = settings.load(args.config, args.rest).data
-            groups = {'train': data.train, 'val': data.val}
+            config = settings.load(args.config, args.rest)
+            defects = _report({'train': config.data.train, 'val': config.data.val},
+                              config.data.fold, config.phase != 'fusion')
+            if not defects:
+                begin(config)
         else:
-            groups = {'': (Source(*args.rest),)}
-        return _report(groups, data.fold if args.config else -1)
-    except UaafusionError as error:
+            defects = _report({'': (Source(*args.rest),)}, -1, True)
+        print(f'defects: {defects}' if defects else 'sound')
+        return 2 if defects else 0
+    except (UaafusionError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
 
 
-def _report(groups: dict[str, Sequence[Source]], fold: int) -> int:
+def _report(groups: dict[str, Sequence[Source]], fold: int, one_list: bool) -> int:
+    """Print what sources hold and return the number of defects; one_list: of their classes."""
     defects = 0
     reports: dict[str, list[Report]] = {name: [] for name in groups}
-    checked = []
+    names: tuple[str, ...] = ()
+    if one_list:
+        try:
+            names = tuple(palette_of([each for group in groups.values() for each in group]))
+        except DatasetError as error:
+            defects += 1
+            print(f'defect: {error}')
     for name, sources in groups.items():
         for source in sources:
             title = ' '.join(filter(None, (source.layout, source.root, source.split)))
             print(f'{name}: {title}' if name else title)
             try:
-                report = check(source, fold, name != 'train')
+                report = check(source, fold, name != 'train', names)
             except DatasetError as error:
                 defects += 1
                 print(f'  defect: {error}')
                 continue
             reports[name].append(report)
-            checked.append(source)
             defects += len(report.defects)
             print(*(f'  {line}' for line in lines(report)), sep='\n', flush=True)
     both = in_both(reports.get('train', []), reports.get('val', []))
     if both:
         defects += len(both)
         print(f'defect: {len(both)} pairs are in train and in val: {", ".join(both)}')
-    try:
-        palette_of(checked)
-    except DatasetError as error:
-        defects += 1
-        print(f'defect: {error}')
-    print(f'defects: {defects}' if defects else 'sound')
-    return 2 if defects else 0
+    return defects

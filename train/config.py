@@ -25,7 +25,9 @@ class Source:
     drawn, against the shares of the other sources. block: frame numbers (the digits of a name)
     that stay together when the pairs are cut into five folds; 0 for a set that is not cut. fold:
     the fold that is kept out of training, instead of the run's own. apart: leave out frames that
-    are nearer than so many numbers to one that is validated on.
+    are nearer than so many numbers to one that is validated on. classes: by the name of a class to
+    train, the names of the set's own that make it; what is in none has no label. Empty takes the
+    set's classes as they are.
     """
 
     layout: str = 'msrs'
@@ -35,6 +37,7 @@ class Source:
     block: int = 0
     fold: int = -1
     apart: int = 0
+    classes: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -191,6 +194,12 @@ def convert(value: Any, default: Any, name: str) -> Any:
         if not isinstance(value, list):
             raise ParameterError(f"'{name}': expected a list of sources, got {value!r}")
         return tuple(build(Source, item, f'{name}[{i}].') for i, item in enumerate(value))
+    if isinstance(default, dict):
+        if isinstance(value, dict) and all(isinstance(own, list) and own and all(
+                isinstance(part, str) for part in (key, *own)) for key, own in value.items()):
+            return value
+        raise ParameterError(f"'{name}': expected lists of the set's class names by the name of "
+                             f'the class they make, such as {{car: [car, truck]}}, got {value!r}')
     if isinstance(default, bool):
         if isinstance(value, bool):
             return value

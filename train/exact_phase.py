@@ -24,7 +24,7 @@ from train.config import Config
 from train.data import class_counts
 from train.data import names_of
 from train.data import palette_of
-from train.data import read_all
+from train.data import split
 from train.earlier import begin_with
 from train.fusion_phase import fusion_losses
 from train.fusion_phase import random_losses
@@ -54,10 +54,9 @@ class ExactPhase:
         self.module = nn.ModuleDict({
             'fusion': make_fusion(self.spec), 'segmenter': make_segmenter(self.spec)})
         for part, path in (('segmenter', config.segmenter), ('fusion', config.fusion)):
-            begin_with(self.module[part], part, path, config.preset)
+            begin_with(self.module[part], part, path, config.preset, self.classes)
         self.module.to(memory_format=torch.channels_last)
-        self.samples = read_all(config.data.train)
-        self.val = read_all(config.data.val)
+        self.samples, self.val, _ = split(config.data)
         counts = class_counts(self.samples, len(self.classes))
         self.class_weights = losses.class_weights(torch.from_numpy(counts / counts.sum()).float())
         self.meta = {'part': 'exact', 'preset': config.preset, 'classes': list(self.classes),

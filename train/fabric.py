@@ -37,11 +37,25 @@ def launch(config: Config) -> Fabric:
 
     Each of `config.devices` is one process: this one and others that run the same command, with
     gloo between them on the CPU and NCCL on CUDA. Under torchrun or Slurm they exist already and
-    join. Raises ParameterError for settings that do not go together.
+    join. Raises ParameterError as `check` does.
     """
+    check(config)
+    optim, processes = config.optim, config.devices * config.nodes
+    fabric = Fabric(
+        accelerator=accelerator(config), devices=config.devices, num_nodes=config.nodes,
+        precision=PRECISIONS[optim.amp_type] if optim.amp else '32-true',
+        # The memory of the last stage feeds nothing and gets no gradient.
+        strategy=DDPStrategy(find_unused_parameters=True) if processes > 1 else 'auto')
+    fabric.launch()
+    torch.set_num_threads(config.threads)  # launching sets its own number
+    return fabric
+
+
+def check(config: Config) -> None:
+    """Raise ParameterError for processes, devices and precision that do not go together."""
     kind, optim = accelerator(config), config.optim
     processes = config.devices * config.nodes
-    if processes < 1 or config.data.batch % processes:
+    if processes < 1 or config.data.batch < 1 or config.data.batch % processes:
         raise ParameterError(
             f"'data.batch': {config.data.batch} samples cannot be shared evenly by {processes} "
             "processes ('devices' x 'nodes'); make it a multiple")
@@ -53,11 +67,3 @@ def launch(config: Config) -> Fabric:
                              f'{", ".join(PRECISIONS)}')
     if optim.amp and optim.amp_type == 'fp16' and kind == 'cpu':
         raise ParameterError("'optim.amp_type': fp16 needs CUDA; on the CPU take bf16")
-    fabric = Fabric(
-        accelerator=kind, devices=config.devices, num_nodes=config.nodes,
-        precision=PRECISIONS[optim.amp_type] if optim.amp else '32-true',
-        # The memory of the last stage feeds nothing and gets no gradient.
-        strategy=DDPStrategy(find_unused_parameters=True) if processes > 1 else 'auto')
-    fabric.launch()
-    torch.set_num_threads(config.threads)  # launching sets its own number
-    return fabric

@@ -75,13 +75,7 @@ class JointPhase:
         self.module = UAAFusion(spec, self.targets)
         if config.init:
             targets = self.module.targets.clone()
-            meta = begin_with(self.module, 'network', config.init, config.preset)
-            known = meta.get('classes', self.classes)
-            if tuple(known) != self.classes:
-                raise ParameterError(
-                    f"'init': {config.init} knows the classes {', '.join(known)}, the "
-                    f"data {', '.join(self.classes)}; list the same ones in the same order, or "
-                    "begin without 'init'")
+            begin_with(self.module, 'network', config.init, config.preset, self.classes)
             self.module.targets.copy_(targets)
         else:
             begin_with_imagenet(self.module.segmenter)
@@ -89,6 +83,7 @@ class JointPhase:
         self.module.to(memory_format=torch.channels_last)
         self.samples, self.val, self.draws = split(config.data)
         counts = class_counts(self.samples, len(self.classes))
+        class_counts(self.val, len(self.classes), 'validation')  # or no mask could be scored
         self.class_weights = losses.class_weights(
             torch.from_numpy(counts / counts.sum()).float(), config.loss.balance)
         self.meta = {

@@ -23,12 +23,13 @@ SCHEDULES = {'cosine': cosine, 'step': steps}
 
 
 def check(optim: Optim) -> None:
-    """Raise ParameterError where the schedule is unknown or its period no number of steps."""
+    """Raise ParameterError where the schedule is unknown or a number of steps is none."""
     if optim.schedule not in SCHEDULES:
         raise ParameterError(f"'optim.schedule': '{optim.schedule}' is unknown; known: "
                              f'{", ".join(SCHEDULES)}')
-    if optim.step_every < 1:
-        raise ParameterError(f"'optim.step_every': {optim.step_every}, expected 1 or more")
+    for name in ('steps', 'step_every', 'validate_every', 'save_every'):
+        if getattr(optim, name) < 1:
+            raise ParameterError(f"'optim.{name}': {getattr(optim, name)}, expected 1 or more")
 
 
 def learning_rate(optim: Optim, step: int) -> float:

@@ -16,7 +16,7 @@ from train.batches import whole
 from train.config import Config
 from train.data import class_counts
 from train.data import palette_of
-from train.data import read_all
+from train.data import split
 from train.views import make_views
 from uaafusion_ros.evaluation.segmentation_metrics import confusion
 from uaafusion_ros.evaluation.segmentation_metrics import scores
@@ -38,8 +38,7 @@ class SegmentationPhase:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.views = make_views(config)
-        self.samples = read_all(config.data.train)
-        self.val = read_all(config.data.val)
+        self.samples, self.val, _ = split(config.data)
         classes = tuple(palette_of(config.data.train))
         self.spec = replace(preset(config.preset), classes=len(classes))
         self.module: nn.Module = make_segmenter(self.spec)
@@ -47,6 +46,7 @@ class SegmentationPhase:
             begin_with_imagenet(self.module)
         self.module.to(memory_format=torch.channels_last)
         counts = class_counts(self.samples, len(classes))
+        class_counts(self.val, len(classes), 'validation')  # or no mask could be scored
         self.weights = losses.class_weights(torch.from_numpy(counts / counts.sum()).float())
         self.classes = classes
         self.meta = {'part': 'segmenter', 'preset': config.preset, 'classes': list(classes),

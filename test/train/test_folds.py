@@ -19,7 +19,7 @@ from uaafusion_ros.errors import DatasetError
 def source(tmp_path):
     """Thirty pairs, numbered by fours, in blocks of ten numbers."""
     for n in range(30):
-        for part, image in zip(('vi', 'ir'), scene(n, (24, 48))):
+        for part, image in zip(('vi', 'ir'), scene(n, (32, 48))):
             save(tmp_path / part / f'{4 * n:05}D.png', image)
     return Source('tno', str(tmp_path), block=10)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
@@ -29,16 +31,48 @@ class ClassMap:
 
     `palette` maps names to colours (red, green, blue). `values` maps what label files hold to a
     class id, or to 255 for pixels without a label; empty where files hold the ids themselves.
-    255 in a file means no label unless `values` says otherwise.
+    255 in a file means no label unless `values` says otherwise. `colours` maps the colours of
+    label files to ids where they are not those of `palette`.
     """
 
     palette: dict[str, Colour] = field(default_factory=dict)
     values: dict[int, int] = field(default_factory=dict)
+    colours: dict[Colour, int] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Class names in the order of their ids."""
         return tuple(self.palette)
+
+
+def renumbered(classes: ClassMap, palette: dict[str, Colour], ids: Sequence[int]) -> ClassMap:
+    """Return what label files hold for the classes of `palette`; ids[k] is the one of class k."""
+    table = dict(enumerate(ids)) | {IGNORE: IGNORE}
+    values = classes.values or {k: k for k in range(len(ids))}
+    colours = classes.colours or {c: k for k, c in enumerate(classes.palette.values())}
+    return ClassMap(palette, {value: table[k] for value, k in values.items()},
+                    {colour: table[k] for colour, k in colours.items()})
+
+
+def joined(classes: ClassMap, wanted: Mapping[str, Sequence[str]], owner: str) -> ClassMap:
+    """
+    Return the classes `wanted`, each made of those of `classes` that it lists.
+
+    What none lists has no label. Raises DatasetError for a name that `owner` does not have or
+    that two lists have.
+    """
+    ids: dict[str, int] = {}
+    for new, names in enumerate(wanted.values()):
+        for name in names:
+            if name not in classes.palette:
+                raise DatasetError(f"'classes': {owner} has no class '{name}'; it has "
+                                   f'{", ".join(classes.names) or "no labels"}')
+            if name in ids:
+                raise DatasetError(f"'classes': '{name}' of {owner} is listed twice")
+            ids[name] = new
+    palette = {new: classes.palette[new if new in names else names[0]]
+               for new, names in wanted.items()}
+    return renumbered(classes, palette, [ids.get(name, IGNORE) for name in classes.names])
 
 
 def decode(image: np.ndarray, classes: ClassMap, owner: str) -> np.ndarray:
@@ -69,7 +103,8 @@ def _of_colours(image: np.ndarray, classes: ClassMap) -> tuple[np.ndarray, np.nd
     packed = image.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
     ids = np.full(packed.shape, IGNORE, np.uint8)
     stray = np.ones(packed.shape, bool)
-    for index, (red, green, blue) in enumerate(classes.palette.values()):
+    colours = classes.colours or {c: k for k, c in enumerate(classes.palette.values())}
+    for (red, green, blue), index in colours.items():
         here = packed == (red << 16 | green << 8 | blue)
         ids[here] = index
         stray &= ~here

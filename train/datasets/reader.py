@@ -16,6 +16,8 @@ from uaafusion_ros.imaging import files
 from uaafusion_ros.imaging.thermal import ThermalScaler
 from uaafusion_ros.imaging.thermal_checks import Finding
 
+SMALLEST = 32  # pixels a side: the stride of the segmentation backbone
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -23,7 +25,7 @@ class Sample:
     One pair: `rgb` uint8 HxWx3, `thermal` uint8 HxW, `label` uint8 HxW or None.
 
     cameras: 'both', or the only one that there is; the other's image is black. hidden: ids of the
-    classes that label 0 does not rule out.
+    classes that label 0 does not rule out. classes: the names of the ids, () without labels.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Sample:
     label: np.ndarray | None
     cameras: str = 'both'
     hidden: tuple[int, ...] = ()
+    classes: tuple[str, ...] = ()
 
 
 def load(pair: PairFiles) -> Sample:
@@ -43,7 +46,7 @@ def load(pair: PairFiles) -> Sample:
     return Sample(
         pair.name, images.get('rgb', np.zeros((*size, 3), np.uint8)),
         images.get('thermal', np.zeros(size, np.uint8)), images.get('label'),
-        pair.cameras, pair.hidden)
+        pair.cameras, pair.hidden, pair.classes.names)
 
 
 def attempt(pair: PairFiles) -> tuple[dict[str, np.ndarray], list[str], tuple[Finding, ...]]:
@@ -71,6 +74,9 @@ def attempt(pair: PairFiles) -> tuple[dict[str, np.ndarray], list[str], tuple[Fi
     first = 'thermal' if pair.cameras == 'thermal' else 'rgb'
     if first in images:
         size = images[first].shape[:2]
+        if min(size) < SMALLEST:
+            defects.append(f'{getattr(pair, first)}: {size} pixels; at least {SMALLEST} each way '
+                           'are needed')
         for part, path in (('thermal', pair.thermal), ('label', pair.labels)):
             if part in images and images[part].shape != size:
                 defects.append(f'{getattr(pair, first)}: {size} pixels, its partner '

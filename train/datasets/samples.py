@@ -15,6 +15,7 @@ from train.datasets.classes import Colour
 from train.datasets.reader import load
 from train.datasets.reader import read_label
 from train.datasets.reader import Sample
+from train.datasets.scan import aligned
 from train.datasets.scan import classes_of
 from train.datasets.scan import find
 from train.datasets.scan import PairFiles
@@ -83,9 +84,13 @@ def split(data: Data, memory: int = MEMORY) -> tuple[
     The draws of a source's pairs sum to its share. A source may have no pair in a fold. Raises
     DatasetError as `read` does, and where no source has any.
     """
-    val = [of_fold(source, data.fold, find(source), True) for source in data.val]
+    for name, sources in (('train', data.train), ('val', data.val)):
+        if not sources:
+            raise DatasetError(f"'data.{name}' is empty: list the sources")
+    names = tuple(palette_of((*data.train, *data.val)))
+    val = [of_fold(source, data.fold, find(source, names), True) for source in data.val]
     watched = [pair.name for pairs in val for pair in pairs]
-    train = [_apart(source, watched, of_fold(source, data.fold, find(source), False))
+    train = [_apart(source, watched, of_fold(source, data.fold, find(source, names), False))
              for source in data.train]
     for sources, found in ((data.train, train), (data.val, val)):
         if not any(found):
@@ -141,12 +146,12 @@ def names_of(samples: Sequence[Sample]) -> list[str]:
     return [item.name for item in _cheap(samples)]
 
 
-def class_counts(samples: Sequence[Sample], classes: int) -> np.ndarray:
+def class_counts(samples: Sequence[Sample], classes: int, part: str = 'training') -> np.ndarray:
     """
     Count the labelled pixels of each class id, int64 (classes,).
 
     Only label files are read where pairs are not in memory. Raises DatasetError where no pixel
-    has a label.
+    has a label; `part` says of what in it.
     """
     counts = np.zeros(classes, np.int64)
     for item in _cheap(samples):
@@ -154,29 +159,23 @@ def class_counts(samples: Sequence[Sample], classes: int) -> np.ndarray:
         if label is not None:
             counts += np.bincount(label.ravel(), minlength=256)[:classes]
     if not counts.any():
-        raise DatasetError('no pixel of the training pairs has a label; segmentation needs a '
+        raise DatasetError(f'no pixel of the {part} pairs has a label; segmentation needs a '
                            'source with labels')
     return counts
 
 
 def palette_of(sources: Sequence[Source]) -> dict[str, Colour]:
     """
-    Return names and colours of the classes that all labelled sources share; {} without labels.
+    Return names and colours of the classes of a training; {} without labels.
 
-    Raises DatasetError where two sources have other classes: their ids would not mean the same.
+    They are those of the first source with labels. Raises DatasetError where another one has a
+    class that is not among them.
     """
-    first: tuple[Source, dict[str, Colour]] | None = None
+    palettes = (classes_of(source).palette for source in sources)
+    palette = next(filter(None, palettes), {})
     for source in sources:
-        palette = classes_of(source).palette
-        if not palette:
-            continue
-        if first and list(palette) != list(first[1]):
-            raise DatasetError(
-                f'{source.root} ({source.layout}) has the classes {", ".join(palette)}, but '
-                f'{first[0].root} ({first[0].layout}) {", ".join(first[1])}; one training needs '
-                'one class list')
-        first = first or (source, palette)
-    return first[1] if first else {}
+        aligned(source, tuple(palette))
+    return palette
 
 
 def _cheap(samples: Sequence[Sample]) -> Iterator[Sample | PairFiles]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 from train.config import Source
 from train.datasets.catalogue import LAYOUTS
 from train.datasets.classes import ClassMap
+from train.datasets.classes import joined
 from train.datasets.classes import load_classes
+from train.datasets.classes import renumbered
 from train.datasets.layout import Layout
 from train.datasets.layout import Parts
 from uaafusion_ros.errors import DatasetError
@@ -67,6 +70,14 @@ def layout_of(source: Source) -> Layout:
 
 
 def classes_of(source: Source) -> ClassMap:
+    """Return the classes that a source is trained with, in its own order; raises DatasetError."""
+    own = own_classes_of(source)
+    if not source.classes:
+        return own
+    return joined(own, source.classes, f'{source.root} ({source.layout})')
+
+
+def own_classes_of(source: Source) -> ClassMap:
     """Return the classes that the labels of a source have; raises DatasetError."""
     layout = layout_of(source)
     if not layout.own_classes:
@@ -86,13 +97,46 @@ def classes_of(source: Source) -> ClassMap:
     return load_classes(found[0]) if found else ClassMap()
 
 
-def find(source: Source) -> tuple[PairFiles, ...]:
+def aligned(source: Source, names: Sequence[str]) -> tuple[ClassMap, tuple[int, ...]]:
     """
-    Return the pairs of a source, sorted by name.
+    Return the classes of a source by their ids in the class list `names`, and the hidden ids.
 
-    Raises DatasetError naming the first folder or file that is missing.
+    Hidden are those that the source does not tell from its first class. An empty list means the
+    source's own. Raises DatasetError for a class that the list does not have, and where classes
+    are hidden and the first one is not the list's.
     """
-    scan = scan_source(source)
+    classes, owner = classes_of(source), f'{source.root} ({source.layout})'
+    if not classes.palette:
+        return classes, ()
+    names = list(names or classes.names)
+    missing = [name for name in classes.names if name not in names]
+    if missing:
+        raise DatasetError(
+            f'{owner} has the classes {", ".join(classes.names)}, but the training has '
+            f'{", ".join(names)}; one training needs one class list: say with the setting '
+            f"'classes' of a source which of its classes make those of the other")
+    annotated = layout_of(source).annotated or own_classes_of(source).names
+    told = {name for name in classes.names
+            if name == classes.names[0] or set(source.classes.get(name, (name,))) & set(annotated)}
+    hidden = tuple(k for k, name in enumerate(names) if k and name not in told)
+    if hidden and classes.names[0] != names[0]:
+        raise DatasetError(f"{owner}: does not tell {names[hidden[0]]}, so its first class, "
+                           f"'{classes.names[0]}', may hide it and must be the first of the "
+                           f"training, which is '{names[0]}'")
+    if classes.names != tuple(names):
+        palette = {name: classes.palette.get(name, (0, 0, 0)) for name in names}
+        classes = renumbered(classes, palette, [names.index(name) for name in classes.names])
+    return classes, hidden
+
+
+def find(source: Source, names: Sequence[str] = ()) -> tuple[PairFiles, ...]:
+    """
+    Return the pairs of a source, sorted by name, with ids in the class list `names`.
+
+    Without a list, the source's own counts. Raises DatasetError naming the first folder or file
+    that is missing.
+    """
+    scan = scan_source(source, names)
     if scan.defects:
         more = len(scan.defects) - 1
         raise DatasetError(scan.defects[0] + (
@@ -100,9 +144,9 @@ def find(source: Source) -> tuple[PairFiles, ...]:
     return scan.pairs
 
 
-def scan_source(source: Source) -> Scan:
+def scan_source(source: Source, names: Sequence[str] = ()) -> Scan:
     """Look for every file of a source; raises DatasetError for a wrong layout, split or class."""
-    search = _Search(source)
+    search = _Search(source, names)
     search.run()
     return Scan(tuple(search.pairs), tuple(search.defects), tuple(search.orphans))
 
@@ -110,21 +154,17 @@ def scan_source(source: Source) -> Scan:
 class _Search:
     """One look through the folders of a source."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, names: Sequence[str]) -> None:
         self.pairs: list[PairFiles] = []
         self.defects: list[str] = []
         self.orphans: list[str] = []
         self._source = source
         self._layout = layout_of(source)
-        self._classes = classes_of(source)
+        self._classes, self._hidden = aligned(source, names)
         self._root = Path(source.root)
         self._folders = _folders(self._layout, source)
         self._parts = max(self._layout.places, key=self._present)
         self._first = 'thermal' if self._layout.cameras == 'thermal' else 'rgb'
-        annotated = self._layout.annotated
-        self._hidden = tuple(
-            index for index, name in enumerate(self._classes.names)
-            if annotated and index and name not in annotated)
         if self._layout.own_classes and not self._classes.palette:
             self._parts = replace(self._parts, labels='')
 
