@@ -5,11 +5,11 @@ from importlib.util import find_spec
 import json
 from pathlib import Path
 
-from conftest import write_pairs
 from dataset_trees import save
 from dataset_trees import scene
 from dataset_trees import SIZE
 from dataset_trees import SPLITS
+from dataset_trees import write_pairs
 from dataset_trees import write_tree
 import numpy as np
 import pytest

@@ -11,7 +11,7 @@ import yaml
 torch = pytest.importorskip('torch')
 pytest.importorskip('lightning_fabric')
 
-from conftest import write_pairs  # noqa: E402
+from dataset_trees import write_pairs  # noqa: E402
 
 from train import earlier  # noqa: E402
 from train.config import Config  # noqa: E402
@@ -26,7 +26,6 @@ from train.pictures import pictures  # noqa: E402
 from uaafusion_ros.engine.models import load  # noqa: E402
 from uaafusion_ros.errors import DatasetError  # noqa: E402
 from uaafusion_ros.errors import ModelFileError  # noqa: E402
-from uaafusion_ros.errors import ParameterError  # noqa: E402
 from uaafusion_ros.evaluation.segmentation_metrics import scores  # noqa: E402
 from uaafusion_ros.network import checkpoint  # noqa: E402
 from uaafusion_ros.network.model import UAAFusion  # noqa: E402
@@ -112,10 +111,13 @@ def test_a_run_ships_as_a_graph_and_as_weights_that_begin_another(config, tmp_pa
         JointPhase(replace(config, init='fast'))
 
 
-def test_weights_of_other_classes_are_refused(config, tmp_path):
-    other = start(tmp_path / 'b.safetensors', CLASSES[::-1])
-    with pytest.raises(ParameterError, match='knows the classes bump, .* the data unlabelled, '):
-        JointPhase(replace(config, init=other))
+def test_weights_of_the_same_classes_in_another_order_go_by_their_names(config, tmp_path):
+    other = JointPhase(replace(config, init=start(tmp_path / 'b.safetensors', CLASSES[::-1])))
+    same = JointPhase(config)
+    for layer in ('segmenter.classify.2.weight', 'mask_head.refine.2.bias', 'log_black'):
+        first, second = (phase.module.state_dict()[layer] for phase in (same, other))
+        assert torch.equal(first, second.flip(0))
+    assert other.module.targets.tolist() == same.module.targets.tolist()
 
 
 def test_a_fold_may_leave_nothing_of_one_source_but_not_of_all(tmp_path):

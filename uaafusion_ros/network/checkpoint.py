@@ -33,7 +33,7 @@ def save(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
         with suppress(OSError):
             partial.unlink()
         size = sum(value.nbytes for value in plain.values()) / 1e6
-        raise CheckpointError(f'{path}: {size:.0f} MB cannot be written ({error}); make room, or '
+        raise CheckpointError(f'{path}: {size:.1f} MB cannot be written ({error}); make room, or '
                               'name a folder that can be written to') from error
 
 
