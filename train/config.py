@@ -122,9 +122,9 @@ class Config:
     segmenter and fusion: the best checkpoints of phases that train one part. inputs: what the
     joint phase gives the network, one of train.views.INPUTS; views: what the segmentation phase
     sees, one of train.views.NAMES. weights: 'attributed' or 'even' (see Preset). targets: the
-    classes whose contrast the fused image keeps. accelerator: 'auto', 'cpu' or 'cuda'; devices:
-    processes on each of `nodes` machines, which share every batch; threads: of each process on
-    the CPU.
+    classes whose contrast the fused image keeps; bodies: those of them that stand out as a whole,
+    not part by part. accelerator: 'auto', 'cpu' or 'cuda'; devices: processes on each of `nodes`
+    machines, which share every batch; threads: of each process on the CPU.
     """
 
     phase: str = 'segmentation'
@@ -137,6 +137,7 @@ class Config:
     views: str = 'mixed'
     weights: str = 'attributed'
     targets: str = 'car person bike'
+    bodies: str = 'person'
     seed: int = 0
     accelerator: str = 'auto'
     devices: int = 1

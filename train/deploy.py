@@ -43,7 +43,7 @@ def finished(path: Path) -> tuple[UAAFusion, dict[str, Any]]:
                               "give the best checkpoint of a run of the phase 'joint'")
     spec = replace(preset(meta['preset']), classes=len(meta['classes']),
                    weights=meta.get('weights', 'attributed'))
-    network = UAAFusion(spec, meta['targets'])
+    network = UAAFusion(spec, meta['targets'], meta['bodies'])
     checkpoint.put(network, tensors, path, meta['preset'])
     network.eval().requires_grad_(False)
     if 'class_weights' in meta:
@@ -58,7 +58,7 @@ def deploy(config: Config, folder: Path) -> list[Path]:
 
     The joint network becomes ONNX, and beside it weights to fine-tune. What asks autograd for its
     attribution has weights alone, for study. They are in half precision and keep the checkpoint's
-    metadata: preset, classes, palette, targets, samples, settings. All files are pinned in
+    metadata: preset, classes, palette, targets, bodies, samples, settings. All files are pinned in
     models.yaml there. Raises CheckpointError where the run has no such checkpoint or is of
     another phase.
     """

@@ -84,8 +84,9 @@ def random_losses(fusion: UnfoldingNet, spec: Preset, batch: Batch, config: Conf
     weights = random_weights(shape, generator)[batch.rows].to(batch.luma.device)
     if spec.attribution == 'closed':
         cells = fusion.cells(weights)
-        targets = random_targets(shape, generator)[batch.rows].to(batch.luma.device)
-        sources = rebased(batch.thermal, batch.luma, targets, cells)
+        targets, bodies = (random_targets(shape, generator)[batch.rows].to(batch.luma.device)
+                           for _ in range(2))
+        sources = rebased(batch.thermal, batch.luma, targets, bodies, cells)
         iterates = fusion(*sources, cells)
         return fusion_losses(iterates, *sources, weights, None, config.loss)
     attention = random_attention(spec, batch.total, generator, batch.rows)

@@ -67,16 +67,16 @@ class JointPhase:
         palette = palette_of(config.data.train)
         self.classes = tuple(palette)
         self.targets = target_ids(self.classes, config.targets)
+        bodies = target_ids(self.classes, config.bodies)
         if config.inputs not in INPUTS:
             raise ParameterError(
                 f"'inputs': '{config.inputs}' is unknown; known: {', '.join(INPUTS)}")
         self.inputs = INPUTS[config.inputs]
         spec = replace(preset(config.preset), classes=len(self.classes), weights=config.weights)
-        self.module = UAAFusion(spec, self.targets)
+        self.module = UAAFusion(spec, self.targets, bodies)
         if config.init:
-            targets = self.module.targets.clone()
             begin_with(self.module, 'network', config.init, config.preset, self.classes)
-            self.module.targets.copy_(targets)
+            self.module.mark(self.targets, bodies)
         else:
             begin_with_imagenet(self.module.segmenter)
             begin_with(self.module.fusion, 'fusion', config.fusion, config.preset)
@@ -88,7 +88,8 @@ class JointPhase:
             torch.from_numpy(counts / counts.sum()).float(), config.loss.balance)
         self.meta = {
             'part': 'network', 'preset': config.preset, 'classes': list(self.classes),
-            'palette': list(palette.values()), 'targets': self.targets, 'weights': config.weights,
+            'palette': list(palette.values()), 'targets': self.targets, 'bodies': bodies,
+            'weights': config.weights,
             'class_weights': self.class_weights.tolist(), 'samples': names_of(self.samples)}
 
     def parameter_groups(self) -> list[tuple[list[nn.Parameter], float]]:
@@ -125,7 +126,8 @@ class JointPhase:
         As in the paper, the image follows the attributions, not the other way round. Targets are
         those found, not those labelled: labels would reach the mask through the image.
         """
-        fixed = replace(guide, w_thermal=guide.w_thermal.detach(), targets=guide.targets.detach())
+        fixed = replace(guide, w_thermal=guide.w_thermal.detach(), targets=guide.targets.detach(),
+                        bodies=guide.bodies.detach())
         return self.module.fuse(batch.thermal, batch.luma, fixed)
 
     def _weights(self, guide: Guidance, batch: Batch) -> Tensor:

@@ -26,14 +26,14 @@ def contrast(x):
 def test_without_targets_nothing_changes():
     thermal, luma = (image(2, 1, 64, 96, seed=s, dtype=torch.float32) for s in (1, 2))
     share = image(2, 1, 16, 24, seed=3, dtype=torch.float32)
-    by_thermal, by_luma = rebased(thermal, luma, torch.zeros_like(share), share)
+    by_thermal, by_luma = rebased(thermal, luma, torch.zeros_like(share), share, share)
     assert torch.equal(by_thermal, thermal) and torch.equal(by_luma, luma)
 
 
 def test_a_target_of_one_camera_stands_out_in_both():
     thermal, luma, targets = scene()
     for share in (0.5, 0.8):
-        both = rebased(thermal, luma, targets, torch.full_like(targets, share))
+        both = rebased(thermal, luma, targets, targets, torch.full_like(targets, share))
         assert contrast(both[1]) >= 0.9 * contrast(thermal)
         assert contrast(both[0]) >= 0.9 * contrast(thermal)
         assert torch.equal(both[0][..., :40], thermal[..., :40])
@@ -44,15 +44,31 @@ def test_a_dark_target_stays_dark():
     luma, targets = scene()[1:]
     luma[INSIDE] = 0.4
     thermal = torch.full_like(luma, 0.3)
-    for x in rebased(thermal, luma, targets, torch.full_like(targets, 0.2)):
+    for x in rebased(thermal, luma, targets, targets, torch.full_like(targets, 0.2)):
         assert x[INSIDE].mean() - 0.8 <= -0.9 * 0.4
+
+
+def test_a_body_stands_out_as_a_whole_and_other_targets_part_by_part():
+    """A jacket dark to RGB above legs bright to thermal: by parts they would cancel."""
+    thermal, luma, targets = torch.full((1, 1, 96, 128), 0.2), torch.full((1, 1, 96, 128), 0.6), 0
+    jacket, legs = (..., slice(40, 56), slice(48, 80)), (..., slice(56, 72), slice(48, 80))
+    luma[jacket], thermal[jacket], thermal[legs] = 0.2, 0.35, 0.6
+    targets = scene()[2]
+    half = torch.full_like(targets, 0.5)
+    as_parts = rebased(thermal, luma, targets, torch.zeros_like(targets), half)
+    as_a_body = rebased(thermal, luma, targets, targets, half)
+    for x in as_parts:
+        assert x[jacket].mean() < 0.5 and x[legs].mean() > 0.8
+    for x in as_a_body:
+        assert x[jacket].mean() > 0.6 and x[legs].mean() > 0.8
 
 
 def test_detail_within_a_cell_stays():
     thermal, luma, targets = scene()
     detail = 0.1 * ((torch.arange(96)[:, None] + torch.arange(128)) % 2 - 0.5)
-    plain = rebased(thermal, luma, targets, torch.full_like(targets, 0.5))
-    fine = rebased(thermal + detail, luma, targets, torch.full_like(targets, 0.5))
+    plain = rebased(thermal, luma, targets, targets, torch.full_like(targets, 0.5))
+    fine = rebased(
+        thermal + detail, luma, targets, targets, torch.full_like(targets, 0.5))
     torch.testing.assert_close(fine[0] - plain[0], detail.expand_as(luma), atol=1e-5, rtol=0)
 
 
@@ -60,7 +76,7 @@ def test_detail_within_a_cell_stays():
 def test_sizes(height, width):
     thermal, luma = (image(1, 1, height, width, seed=s, dtype=torch.float32) for s in (1, 2))
     targets = image(1, 1, height // 4, width // 4, dtype=torch.float32)
-    for x in rebased(thermal, luma, targets, targets):
+    for x in rebased(thermal, luma, targets, targets, targets):
         assert x.shape == luma.shape and torch.isfinite(x).all()
 
 

@@ -19,6 +19,7 @@ from uaafusion_ros.network.segmentation import resized
 
 EVEN = torch.full((5,), 0.2).log()
 TARGETS = torch.tensor([0.0, 1.0, 1.0, 0.0, 0.0])
+BODIES = torch.tensor([0.0, 1.0, 0.0, 0.0, 0.0])
 
 
 def surely(classes, height=3, width=4):
@@ -98,11 +99,19 @@ def test_weights_follow_information_and_sum_to_one():
 def test_the_source_that_knows_more_gets_the_weight_where_it_does():
     """Thermal alone knows the left columns, luma alone the right ones."""
     by_thermal, by_luma = surely([1, 1]), surely([3, 3]).flip(3)
-    found = guidance(by_thermal, by_luma, EVEN, TARGETS, 0.1)
+    found = guidance(by_thermal, by_luma, EVEN, TARGETS, BODIES, 0.1)
     assert (found.w_thermal[..., :2] > 0.9).all() and (found.w_thermal[..., 2:] < 0.1).all()
     assert (found.thermal[..., :2] > 1).all() and found.thermal[..., 2:].max() < 1e-5
     # Class 1 is a target and class 3 is none.
     assert (found.targets[..., :2] > 0.9).all() and (found.targets[..., 2:] < 0.1).all()
+
+
+def test_a_body_is_told_from_another_target():
+    """Both sources know class 1, a body, on the left and class 2, a target alone, on the right."""
+    seen = surely([1, 1, 2, 2])
+    found = guidance(seen, seen, EVEN, TARGETS, BODIES, 0.1)
+    assert found.targets.min() > 0.9
+    assert found.bodies[..., :2].min() > 0.9 and found.bodies[..., 2:].max() < 0.1
 
 
 def test_the_pool_is_a_weighted_geometric_mean_of_probabilities():
@@ -116,9 +125,9 @@ def test_a_source_as_dark_as_black_gets_no_weight():
     black = torch.tensor([2.0, 1.0, 0.0, 0.0, 0.0])
     dark, seen = black.view(1, 5, 1, 1).expand(1, 5, 3, 4), surely([1, 2, 3, 4])
     log_black = black.log_softmax(0)
-    assert guidance(dark, seen, log_black, TARGETS, 0.1).w_thermal.max() < 0.1
-    assert guidance(seen, dark, log_black, TARGETS, 0.1).w_thermal.min() > 0.9
-    both = guidance(dark, dark, log_black, TARGETS, 0.1).w_thermal
+    assert guidance(dark, seen, log_black, TARGETS, BODIES, 0.1).w_thermal.max() < 0.1
+    assert guidance(seen, dark, log_black, TARGETS, BODIES, 0.1).w_thermal.min() > 0.9
+    both = guidance(dark, dark, log_black, TARGETS, BODIES, 0.1).w_thermal
     torch.testing.assert_close(both, torch.full_like(both, 0.5), atol=1e-4, rtol=0)
 
 

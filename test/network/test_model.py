@@ -6,6 +6,7 @@ from toys import image
 from uaafusion_ros.network.model import decide
 from uaafusion_ros.network.model import Deployed
 from uaafusion_ros.network.model import Looks
+from uaafusion_ros.network.model import sharpened
 from uaafusion_ros.network.model import UAAFusion
 from uaafusion_ros.network.presets import preset
 from uaafusion_ros.network.segmentation import rgb_to_ycrcb
@@ -36,7 +37,16 @@ def test_shapes_and_ranges(network, height, width):
     assert guide.w_thermal.shape[:2] == (2, 1)
     assert 0 < guide.w_thermal.min() and guide.w_thermal.max() < 1
     assert 0 <= guide.targets.min() and guide.targets.max() <= 1
+    assert 0 <= guide.bodies.min() and guide.bodies.max() <= 1
     assert logits.shape == (2, 9, height // 4, width // 4)
+
+
+def test_sharpening_keeps_what_is_smooth_and_raises_an_edge_a_little():
+    step = torch.zeros(1, 1, 8, 8)
+    step[..., 4:] = 0.5
+    changed = sharpened(step) - step
+    assert changed[..., :3].abs().max() < 1e-6 and changed[..., 5:].abs().max() < 1e-6
+    assert changed[..., 3].max() < 0 < changed[..., 4].min() and changed.abs().max() < 0.02
 
 
 def test_each_source_is_looked_at_alone(network):
@@ -69,6 +79,8 @@ def test_the_targets_are_the_classes_it_was_made_with():
     looks = Looks((logits, logits), (logits, logits))
     assert network.guide(looks).targets.min() > 0.99
     assert UAAFusion(preset('fast'), [2]).guide(looks).targets.max() < 0.01
+    assert UAAFusion(preset('fast'), [2, 3], [3]).guide(looks).bodies.min() > 0.99
+    assert UAAFusion(preset('fast'), [2, 3], [2]).guide(looks).bodies.max() < 0.01
 
 
 def test_gradients_reach_every_live_parameter():

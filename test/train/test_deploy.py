@@ -24,10 +24,11 @@ CLASSES = {f'class {n}': [n, 0, 9] for n in range(9)}
 def run(tmp_path):
     """Folder of a joint run with an untrained best checkpoint whose targets are 1 and 3."""
     torch.manual_seed(0)
-    network = UAAFusion(preset('fast'), [1, 3]).eval()
+    network = UAAFusion(preset('fast'), [1, 3], [3]).eval()
     checkpoint.save(tmp_path / 'run' / 'best.safetensors', network.state_dict(), {
         'part': 'network', 'preset': 'fast', 'classes': list(CLASSES),
-        'palette': list(CLASSES.values()), 'targets': [1, 3], 'weights': 'attributed'})
+        'palette': list(CLASSES.values()), 'targets': [1, 3], 'bodies': [3],
+        'weights': 'attributed'})
     return tmp_path / 'run'
 
 
@@ -35,6 +36,7 @@ def test_a_joint_checkpoint_is_finished_with_its_baseline_and_targets(run):
     network, meta = finished(run / 'best.safetensors')
     assert not network.training and meta['classes'] == list(CLASSES)
     assert network.targets.tolist() == [0, 1, 0, 1, 0, 0, 0, 0, 0]
+    assert network.bodies.tolist() == [0, 0, 0, 1, 0, 0, 0, 0, 0]
     # The baseline is that of these weights, whatever the file had.
     assert network.log_black.std() > 0
     tensors, meta = checkpoint.load(run / 'best.safetensors')

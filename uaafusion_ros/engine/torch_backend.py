@@ -254,8 +254,8 @@ class ExactNetwork(nn.Module):
         fused = found.iterates[-1].clamp(0, 1)
         thermal_map, luma_map = (
             _spread(by_class, found.classes) for by_class in (found.thermal, found.luma))
-        guide = Guidance(
-            thermal_map, luma_map, found.w_thermal, torch.zeros_like(found.w_thermal))
+        none = torch.zeros_like(found.w_thermal)
+        guide = Guidance(thermal_map, luma_map, found.w_thermal, none, none)
         return (Prediction(fused, found.iterates, (thermal, luma)), guide,
                 self.segmenter(fused, chroma))
 

@@ -16,35 +16,52 @@ import torch.nn.functional as F
 
 CELL = 4  # pixels of a cell on a side
 MARGIN = 5  # cells around a target that are not taken for its background
-NEIGHBOURS, REGION = 5, 9  # cells over which a background and a target's contrast are averaged
+NEIGHBOURS = 5  # cells on a side over which a background, or the contrast of a part, is averaged
 LEVELS = 4  # of the pyramid that fills what lies under a target
-DECISION = 6.0  # power by which the stronger contrast prevails
+BLOCK, BODY = 4, 7  # cells of a block, blocks on a side over which a body's contrast is averaged
+DECISION = 10.0  # power by which the stronger contrast prevails
 WEAK = 2e-3  # weighted contrast up to which neither prevails
 BRIGHT = 1.6  # how much more a target counts that is brighter than its surroundings
 
 
-def rebased(thermal: Tensor, luma: Tensor, targets: Tensor,
+def rebased(thermal: Tensor, luma: Tensor, targets: Tensor, bodies: Tensor,
             w_thermal: Tensor) -> tuple[Tensor, Tensor]:
     """
     Return both sources (B, 1, H, W) with the targets at a common level; H, W multiples of 32.
 
     thermal, luma: in [0, 1]; targets: how much of each cell belongs to a target, in [0, 1],
-    (B, 1, H/4, W/4); w_thermal: w1 in (0, 1), of the same size. Where targets is 0 nothing
-    changes. The level is that of the brighter background plus each source's contrast, shared out
-    by attribution weight times strength of contrast.
+    (B, 1, H/4, W/4); bodies: how much of that target is a body, in [0, 1]; w_thermal: w1 in
+    (0, 1); both of the same size. Where targets is 0 nothing changes. The level is that of the
+    brighter background plus each source's contrast, shared out by attribution weight times
+    strength of contrast: for a body as a whole, since a dark jacket above bright legs would leave
+    it no contrast at all, for other targets part by part.
     """
     levels = F.avg_pool2d(torch.cat((thermal, luma), dim=1), CELL)
     around = 1 - F.max_pool2d(targets, MARGIN, 1, MARGIN // 2)
     background = filled(levels, around, LEVELS, NEIGHBOURS)
     contrast = levels - background
-    of_target = filled(contrast, targets, LEVELS - 1, REGION)
-    strength = torch.maximum(BRIGHT * of_target, -of_target)
-    # A ratio of powers, by logarithms: powers of small contrasts are nothing in half precision.
-    counted = strength * torch.cat((w_thermal, 1 - w_thermal), dim=1) + WEAK
-    share = (DECISION * counted.log()).softmax(dim=1)
+    by_part = _shares(
+        filled(contrast, targets * (1 - bodies), LEVELS - 1, NEIGHBOURS), w_thermal)
+    by_body = _shares(_of_bodies(contrast, targets * bodies), w_thermal)
+    share = by_part + bodies * (by_body - by_part)
     level = background.amax(1, keepdim=True) + (share * contrast).sum(1, keepdim=True)
     by_thermal, by_luma = enlarged(targets * (level - levels)).chunk(2, dim=1)
     return thermal + by_thermal, luma + by_luma
+
+
+def _shares(contrast: Tensor, w_thermal: Tensor) -> Tensor:
+    """Return how much each source's contrast (B, 2, h, w) counts; the shares sum to 1."""
+    strength = torch.maximum(BRIGHT * contrast, -contrast)
+    # A ratio of powers, by logarithms: powers of small contrasts are nothing in half precision.
+    counted = strength * torch.cat((w_thermal, 1 - w_thermal), dim=1) + WEAK
+    return (DECISION * counted.log()).softmax(dim=1)
+
+
+def _of_bodies(contrast: Tensor, weight: Tensor) -> Tensor:
+    """Return the mean of `contrast` (B, 2, h, w) over bodies, at the extent of a person."""
+    near = _mean(F.avg_pool2d(torch.cat((contrast * weight, weight), dim=1), BLOCK), BODY)
+    near = F.interpolate(near, scale_factor=BLOCK, mode='bilinear', align_corners=False)
+    return _ratio(near, 0.0, 1e-3)
 
 
 def enlarged(x: Tensor) -> Tensor:

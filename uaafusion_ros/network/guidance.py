@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 LEAST = 1e-6  # probability below which a class adds nothing, also in half precision
+RARE = 1e-3  # probability of a target below which it does not matter what it is
 CERTAIN = 1 / 3  # probability of a target from which on its contrast is kept in full
 
 
@@ -31,13 +32,15 @@ class Guidance:
 
     thermal, luma: information in nats, 0 upwards. w_thermal: w1 in (0, 1), w2 = 1 - w1.
     targets: how surely a target (car, person ...) is there, in [0, 1]; a lifted false alarm costs
-    little, a lost pedestrian much, so it is 1 from a probability of CERTAIN on.
+    little, a lost pedestrian much, so it is 1 from a probability of CERTAIN on. bodies: the share
+    of the target's probability that is a body, seen as one thing (person), in [0, 1].
     """
 
     thermal: Tensor
     luma: Tensor
     w_thermal: Tensor
     targets: Tensor
+    bodies: Tensor
 
 
 def information(logits: Tensor, log_black: Tensor) -> Tensor:
@@ -62,17 +65,20 @@ def thermal_share(thermal: Tensor, luma: Tensor, floor: float) -> Tensor:
 
 
 def guidance(by_thermal: Tensor, by_luma: Tensor, log_black: Tensor, target_classes: Tensor,
-             floor: float) -> Guidance:
+             body_classes: Tensor, floor: float) -> Guidance:
     """
     Attribute every place, given the class logits (B, C, h, w) of each source seen alone.
 
-    target_classes: 1.0 for the classes whose contrast the fused image keeps, else 0.0, (C,).
+    target_classes: 1.0 for the classes whose contrast the fused image keeps, else 0.0, (C,);
+    body_classes: 1.0 for those of them that are bodies.
     """
     attributed = information(by_thermal, log_black), information(by_luma, log_black)
     share = thermal_share(*attributed, floor)
     found = pooled(by_thermal, by_luma, share).softmax(dim=1)
-    targets = (found * target_classes.view(1, -1, 1, 1)).sum(1, keepdim=True)
-    return Guidance(*attributed, share, (targets / CERTAIN).clamp_max(1))
+    targets, bodies = ((found * classes.view(1, -1, 1, 1)).sum(1, keepdim=True)
+                       for classes in (target_classes, body_classes))
+    return Guidance(*attributed, share, (targets / CERTAIN).clamp_max(1),
+                    bodies / targets.clamp_min(RARE))
 
 
 def pooled(by_thermal: Tensor, by_luma: Tensor, w_thermal: Tensor) -> Tensor:

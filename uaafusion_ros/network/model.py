@@ -21,6 +21,8 @@ from uaafusion_ros.network.mask_head import MaskHead
 from uaafusion_ros.network.presets import Preset
 from uaafusion_ros.network.segmentation import resized
 
+SHARPNESS = 0.06  # added share of what a mean over 3 x 3 pixels takes away
+
 
 @dataclass(frozen=True)
 class Looks:
@@ -35,7 +37,8 @@ class Prediction:
     """
     Output of one forward pass.
 
-    fused: luma (B, 1, H, W) in [0, 1]; iterates: [I^(0), ..., I^(K)], (B, 1, H, W), not clipped;
+    fused: luma (B, 1, H, W) in [0, 1]; iterates: [I^(0), ..., I^(K)], (B, 1, H, W), not clipped,
+    the last of them sharpened;
     sources: thermal and luma as the guidance rebased them; features: those of the last stage,
     None where no mask head takes them.
     """
@@ -51,13 +54,15 @@ class UAAFusion(nn.Module):
     Fuses thermal and luma under the guidance of attributions and segments both, without autograd.
 
     H and W must be multiples of 32, the stride of the segmentation backbone. `targets` are the
-    ids of the classes whose contrast the fused image keeps. Raises ParameterError for a preset
-    whose attribution has no closed form; see network/exact.py.
+    ids of the classes whose contrast the fused image keeps, `bodies` those of them that have one
+    contrast as a whole. Raises ParameterError for a preset whose attribution has no closed form;
+    see network/exact.py.
     """
 
     multiple = 32
 
-    def __init__(self, spec: Preset, targets: Sequence[int] = ()) -> None:
+    def __init__(self, spec: Preset, targets: Sequence[int] = (),
+                 bodies: Sequence[int] = ()) -> None:
         super().__init__()
         if spec.attribution != 'closed':
             raise ParameterError(
@@ -71,7 +76,14 @@ class UAAFusion(nn.Module):
             spec.classes, spec.segmenter_width, spec.channels, spec.mask_width)
         self.register_buffer('log_black', torch.full((spec.classes,), 1 / spec.classes).log())
         self.register_buffer('targets', torch.zeros(spec.classes))
-        self.targets[list(targets)] = 1.0
+        self.register_buffer('bodies', torch.zeros(spec.classes))
+        self.mark(targets, bodies)
+
+    def mark(self, targets: Sequence[int], bodies: Sequence[int]) -> None:
+        """Set the classes whose contrast is kept, and those of them with one as a whole."""
+        for marks, ids in ((self.targets, targets), (self.bodies, bodies)):
+            marks.zero_()
+            marks[list(ids)] = 1.0
 
     def look(self, thermal: Tensor, luma: Tensor, chroma: Tensor) -> Looks:
         """See each source alone: thermal, luma (B, 1, H, W), chroma (B, 2, H, W) in [0, 1]."""
@@ -93,7 +105,8 @@ class UAAFusion(nn.Module):
     def guide(self, looks: Looks) -> Guidance:
         """Attribute every place to the sources."""
         found = guidance(
-            *looks.logits, self.log_black, self.targets, self.spec.attribution_floor)
+            *looks.logits, self.log_black, self.targets, self.targets * self.bodies,
+            self.spec.attribution_floor)
         if self.spec.weights == 'even':
             return replace(found, w_thermal=torch.full_like(found.w_thermal, 0.5),
                            targets=torch.zeros_like(found.targets))
@@ -102,13 +115,14 @@ class UAAFusion(nn.Module):
     def fuse(self, thermal: Tensor, luma: Tensor, guide: Guidance) -> Prediction:
         """Fuse thermal and luma (B, 1, H, W) under the guidance of both looks."""
         size = tuple(n // self.spec.downscale for n in luma.shape[2:])
-        cells = F.interpolate(torch.cat((guide.w_thermal, guide.targets), dim=1), size=size,
-                              mode='bilinear', align_corners=False)
-        w_thermal, targets = cells.chunk(2, dim=1)
-        sources = rebased(thermal, luma, targets, w_thermal)
+        cells = F.interpolate(torch.cat((guide.w_thermal, guide.targets, guide.bodies), dim=1),
+                              size=size, mode='bilinear', align_corners=False)
+        w_thermal, targets, bodies = cells.chunk(3, dim=1)
+        sources = rebased(thermal, luma, targets, bodies, w_thermal)
         unfolded = self.fusion.unfold(*sources, w_thermal)
-        return Prediction(
-            unfolded.iterates[-1].clamp(0, 1), unfolded.iterates, sources, unfolded.features)
+        *earlier, last = unfolded.iterates
+        fused = sharpened(last)
+        return Prediction(fused.clamp(0, 1), [*earlier, fused], sources, unfolded.features)
 
     def segment(self, looks: Looks, guide: Guidance, fused: Prediction) -> Tensor:
         """Return class logits (B, C, H/d, W/d), which `decide` takes."""
@@ -125,6 +139,12 @@ class UAAFusion(nn.Module):
         guide = self.guide(looks)
         result = self.fuse(thermal, luma, guide)
         return result, guide, self.segment(looks, guide, result)
+
+
+def sharpened(image: Tensor) -> Tensor:
+    """Return `image` (B, 1, H, W) without the slight softness that the unfolding leaves."""
+    smooth = F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode='replicate'), 3, 1)
+    return image + SHARPNESS * (image - smooth)
 
 
 def decide(logits: Tensor, size: torch.Size) -> tuple[Tensor, Tensor]:
