@@ -1,4 +1,4 @@
-"""What travels through the house: a frame, a pair of frames, and the result of fusing them."""
+"""The data that modules exchange: a frame, a pair of frames, and the result of fusing them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:  # a name for readers; the house's types import no room
+if TYPE_CHECKING:
     from uaafusion_ros.imaging.registration import Roi
 
 
