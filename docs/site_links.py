@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / 'docs'
 LINK = re.compile(r'(?<=\]\()(?![a-z]+:|#)([^)#\s]+)')
 # Pages of the site outside docs/ that no page links to, but the table of contents.
-PAGES = ('CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md',
+PAGES = ('README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md',
          'models/uaafusion_fast.md', 'models/uaafusion_paper.md')
 
 
@@ -53,5 +53,11 @@ def _target(page: Path, link: str) -> Path:
 
 
 def _uri(path: Path) -> str:
-    """Return the place on the site: docs/ is its root, all else lies as in the repository."""
+    """
+    Return the place on the site: docs/ is its root, all else lies as in the repository.
+
+    docs/README.md is the start page, so that README.md gets a name of its own.
+    """
+    if path == ROOT / 'README.md':
+        return 'overview.md'
     return path.relative_to(DOCS if DOCS in path.parents else ROOT).as_posix()

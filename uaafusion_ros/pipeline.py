@@ -88,10 +88,16 @@ class FusionPipeline:
         """
         Fuse and segment two arrays, in the pixel grid of `rgb`.
 
-        rgb: uint8 HxWx3 (red, green, blue); thermal: uint8, uint16 or float32 of one channel and
-        any size. stamp_ns: time of the thermal image in a stream, whose brightness range is
-        followed; without it an image is measured for itself. Raises EncodingError,
-        RegistrationError or EngineError.
+        Args:
+            rgb: uint8 (height, width, 3), in the order red, green, blue.
+            thermal: uint8, uint16 or float32 (height, width) of any size.
+            stamp_ns: time of the thermal image in a stream, in nanoseconds: the brightness range
+                then follows the stream. Without it each image has a range of its own.
+
+        Raises:
+            EncodingError: an array has another shape or type.
+            RegistrationError: thermal cannot be brought into the grid of `rgb`.
+            EngineError: the runtime failed.
         """
         _check_arrays(rgb, thermal)
         return self._fuse(rgb, thermal, stamp_ns, {})[0]
@@ -184,10 +190,17 @@ def load(preset: str = 'fast', *, model: Path | str | None = None, backend: str 
     """
     Return a pipeline that is ready to fuse arrays.
 
-    preset: a shipped network; model: an ONNX file or checkpoint of this package instead.
-    backend: 'auto' or a runtime (docs/engine.md). registration: a file that `uaafusion calibrate`
-    wrote; without one thermal is scaled to the size of RGB. Raises ModelFileError, EngineError or
-    RegistrationError.
+    Args:
+        preset: a shipped network.
+        model: an ONNX file or checkpoint of this package, instead of a shipped network.
+        backend: 'auto', 'tensorrt', 'openvino', 'onnxruntime' or 'torch'.
+        registration: a file that `uaafusion calibrate` wrote; without one, thermal is scaled to
+            the size of the RGB image.
+
+    Raises:
+        ModelFileError: the model is missing, altered, or not one of this package.
+        EngineError: no runtime can run it.
+        RegistrationError: the registration file is missing or wrong.
     """
     laid = None if registration is None else load_registration(
         RegistrationSettings(mode='homography', file=str(registration)))
