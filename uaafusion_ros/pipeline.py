@@ -193,7 +193,7 @@ def load(preset: str = 'fast', *, model: Path | str | None = None, backend: str 
     Args:
         preset: a shipped network.
         model: an ONNX file or checkpoint of this package, instead of a shipped network.
-        backend: 'auto', 'tensorrt', 'openvino', 'onnxruntime' or 'torch'.
+        backend: 'auto', or the name of a runtime, such as 'onnxruntime'.
         registration: a file that `uaafusion calibrate` wrote; without one, thermal is scaled to
             the size of the RGB image.
 
