@@ -90,6 +90,7 @@ setup(
             'mkdocs==1.6.1',       # pages, and the check of links and anchors
             'mkdocs-material==9.8.2',  # their look, and search without a server
             'mkdocstrings-python==2.0.11',  # the API reference from docstrings
+            'ruff',                # breaks long signatures there
         ],
     },
     entry_points={

@@ -300,7 +300,7 @@ def frame(pipeline, time: float) -> np.ndarray:
     view = street(time)
     rgb, thermal = photograph(view, noise), thermograph(view, noise)
     result = pipeline.fuse(rgb, thermal, stamp_ns=int(time * 1e9))
-    drawn = overlay(result.fused, result.mask, pipeline.backend.spec.palette, 0.5)
+    drawn = overlay(result.fused, result.mask, pipeline.backend.spec.palette, 0.35)
     panels = [cv2.resize(image, PANEL, interpolation=cv2.INTER_AREA)
               for image in (rgb, thermal, drawn)]
     return strip(panels, ('RGB', 'Thermal', 'Fused + mask'))
@@ -312,7 +312,7 @@ def main() -> None:
     pipeline = load()
     frames = [Image.fromarray(frame(pipeline, number / RATE)) for number in range(RATE * SECONDS)]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=1000 // RATE, loop=0,
-                   quality=70, method=4)
+                   quality=85, method=4)
     print(f'{path}: {len(frames)} frames, {path.stat().st_size / 1e6:.2f} MB')
 
 
