@@ -108,7 +108,11 @@ class FusionPipeline:
 
         Its maps are smaller than the image. Sides that are no multiple of the model's are cut at
         the right and bottom. The model runs once more, on ONNX Runtime, or on PyTorch where it is
-        a checkpoint. Raises what `fuse` raises, and DependencyError without the package onnx.
+        a checkpoint.
+
+        Raises:
+            DependencyError: the package onnx is not installed.
+            UaafusionError: as from `fuse`.
         """
         _check_arrays(rgb, thermal)
         spec = self.backend.spec
