@@ -4,6 +4,7 @@
 # make test-quick  those that need no ROS, no network in PyTorch and little time
 # make soak   run the node for MINUTES while its cameras fail; the verdict lies in soak_output/
 # make results  measure quality, and tabulate the study; writes docs/results.md
+# make docs-site  the documentation as a site, in build/site; fails on a dead link
 # make study  train variants of the network alike over folds and seeds, and compare them
 # make bench  time engines and nodes side by side; the result lies in bench_output/
 PYTHON ?= python3
@@ -19,7 +20,7 @@ PYTEST := $(BIN)/python -m pytest -q -rs --durations=15
 # Processes that share the cores must not wait for one another's threads in busy loops.
 PARALLEL := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 
-.PHONY: demo test test-quick lint soak bench study results docs clean
+.PHONY: demo test test-quick lint soak bench study results docs docs-site clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
@@ -58,11 +59,19 @@ docs: $(VENV)/.demo
 	$(BIN)/uaafusion parameters > docs/parameters.md
 	$(BIN)/uaafusion parameters --yaml > config/fusion.yaml
 
+# The variable silences a notice of the theme about its successor.
+docs-site: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { echo 'A virtual environment cannot be made: on Debian and Ubuntu run `apt install python3-venv`.'; exit 1; }
 
 $(VENV)/.demo: setup.py | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[ros,bags,openvino]'
+	touch $@
+
+$(VENV)/.docs: setup.py | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	touch $@
 
 # PyTorch goes first and pinned: any later package that wants it must find this one.

@@ -86,6 +86,12 @@ setup(
             'types-PyYAML',
             'pre-commit',          # the same before every commit, for who wants it
         ],
+        'docs': [                  # `make docs-site`; pinned, as new releases warn of new things
+            'mkdocs==1.6.1',       # pages, and the check of links and anchors
+            'mkdocs-material==9.8.2',  # their look, and search without a server
+            'mkdocstrings-python==2.0.11',  # the API reference from docstrings
+            'ruff',                # breaks long signatures there
+        ],
     },
     entry_points={
         'console_scripts': [

@@ -1,5 +1,7 @@
 """The Python API as its page shows it, and what it says of arrays that are wrong."""
 
+import ast
+import json
 from pathlib import Path
 import re
 import subprocess
@@ -9,6 +11,7 @@ from xml.etree import ElementTree
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 import uaafusion_ros
 from uaafusion_ros import load
@@ -64,6 +67,20 @@ def test_the_second_example_says_what_each_camera_weighs(folder, arrays):
     heat = names['heat']
     assert heat.shape == arrays[0].shape[:2] and 0 <= heat.min() < heat.max() <= 1
     assert 0 <= names['targets'].min() and names['targets'].max() <= 1
+
+
+def test_the_notebook_runs_and_is_kept_without_outputs():
+    pytest.importorskip('onnx')
+    names, shown = {}, []
+    for cell in json.loads((ROOT / 'docs/fuse_two_arrays.ipynb').read_text())['cells']:
+        if cell['cell_type'] == 'code':
+            assert cell['outputs'] == [] and cell['execution_count'] is None
+            tree = ast.parse(''.join(cell['source']))
+            last = ast.Expression(tree.body.pop().value)  # what a notebook shows
+            exec(compile(tree, 'cell', 'exec'), names)
+            shown.append(eval(compile(last, 'cell', 'eval'), names))
+    height, width = names['rgb'].shape[:2]
+    assert [image.size for image in shown] == [(2 * width, height)] + [(width, height)] * 3
 
 
 def test_attribution_of_a_checkpoint_fits_what_was_fused(arrays, tmp_path):
@@ -136,5 +153,7 @@ def test_importing_the_package_is_light():
 def test_the_version_is_that_of_package_xml():
     version = ElementTree.parse(ROOT / 'package.xml').findtext('version')
     assert uaafusion_ros.__version__ == version
+    citation = yaml.safe_load((ROOT / 'CITATION.cff').read_text())
+    assert str(citation['version']) == version
     headings = re.findall(r'^## (\S+)', (ROOT / 'CHANGELOG.md').read_text(), re.MULTILINE)
     assert headings[0] == version, 'the newest section of the changelog is about this version'

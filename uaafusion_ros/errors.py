@@ -1,4 +1,4 @@
-"""Typed errors, one per room; each text says what came, what is accepted and what to do."""
+"""Typed errors, one per package; each text says what came, what is accepted and what to do."""
 
 
 class UaafusionError(Exception):

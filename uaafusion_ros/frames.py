@@ -1,4 +1,4 @@
-"""What travels through the house: a frame, a pair of frames, and the result of fusing them."""
+"""The data that modules exchange: a frame, a pair of frames, and the result of fusing them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:  # a name for readers; the house's types import no room
+if TYPE_CHECKING:
     from uaafusion_ros.imaging.registration import Roi
 
 
@@ -46,13 +46,15 @@ class FramePair:
 @dataclass(frozen=True)
 class FusionResult:
     """
-    What one pair became, or one frame whose partner is missing.
+    The result of one pair, or of one frame whose partner is missing, in the RGB pixel grid.
 
-    `fused` is uint8 HxWx3 RGB, `mask` uint8 HxW class ids, `confidence` uint8 HxW (255 = certain).
-    All lie in the RGB frame's pixel grid; whose stamp they carry is the publisher's choice.
-    `mode` says what they were made of: FUSED, RGB_ONLY or THERMAL_ONLY. `overlap` is the rectangle
-    around what both cameras see, None where that is everything.
-    `timings_ms` maps a stage name to its wall time in milliseconds, in the order they ran.
+    Attributes:
+        fused: uint8 (height, width, 3), in the order red, green, blue.
+        mask: uint8 (height, width), class ids.
+        confidence: uint8 (height, width), probability of that class; 255 = certain.
+        timings_ms: wall time of each stage in milliseconds, in the order they ran.
+        mode: what the result was made from: FUSED, RGB_ONLY or THERMAL_ONLY.
+        overlap: rectangle around what both cameras see, None where that is everything.
     """
 
     fused: np.ndarray

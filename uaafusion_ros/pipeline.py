@@ -88,10 +88,16 @@ class FusionPipeline:
         """
         Fuse and segment two arrays, in the pixel grid of `rgb`.
 
-        rgb: uint8 HxWx3 (red, green, blue); thermal: uint8, uint16 or float32 of one channel and
-        any size. stamp_ns: time of the thermal image in a stream, whose brightness range is
-        followed; without it an image is measured for itself. Raises EncodingError,
-        RegistrationError or EngineError.
+        Args:
+            rgb: uint8 (height, width, 3), in the order red, green, blue.
+            thermal: uint8, uint16 or float32 (height, width) of any size.
+            stamp_ns: time of the thermal image in a stream, in nanoseconds: the brightness range
+                then follows the stream. Without it each image has a range of its own.
+
+        Raises:
+            EncodingError: an array has another shape or type.
+            RegistrationError: thermal cannot be brought into the grid of `rgb`.
+            EngineError: the runtime failed.
         """
         _check_arrays(rgb, thermal)
         return self._fuse(rgb, thermal, stamp_ns, {})[0]
@@ -102,7 +108,11 @@ class FusionPipeline:
 
         Its maps are smaller than the image. Sides that are no multiple of the model's are cut at
         the right and bottom. The model runs once more, on ONNX Runtime, or on PyTorch where it is
-        a checkpoint. Raises what `fuse` raises, and DependencyError without the package onnx.
+        a checkpoint.
+
+        Raises:
+            DependencyError: the package onnx is not installed.
+            UaafusionError: as from `fuse`.
         """
         _check_arrays(rgb, thermal)
         spec = self.backend.spec
@@ -184,10 +194,17 @@ def load(preset: str = 'fast', *, model: Path | str | None = None, backend: str 
     """
     Return a pipeline that is ready to fuse arrays.
 
-    preset: a shipped network; model: an ONNX file or checkpoint of this package instead.
-    backend: 'auto' or a runtime (docs/engine.md). registration: a file that `uaafusion calibrate`
-    wrote; without one thermal is scaled to the size of RGB. Raises ModelFileError, EngineError or
-    RegistrationError.
+    Args:
+        preset: a shipped network.
+        model: an ONNX file or checkpoint of this package, instead of a shipped network.
+        backend: 'auto', or the name of a runtime, such as 'onnxruntime'.
+        registration: a file that `uaafusion calibrate` wrote; without one, thermal is scaled to
+            the size of the RGB image.
+
+    Raises:
+        ModelFileError: the model is missing, altered, or not one of this package.
+        EngineError: no runtime can run it.
+        RegistrationError: the registration file is missing or wrong.
     """
     laid = None if registration is None else load_registration(
         RegistrationSettings(mode='homography', file=str(registration)))

@@ -1,7 +1,7 @@
 """
 Play real thermal and RGB pairs into the fusion node over ROS 2 topics, and show the result.
 
-Leaves in OUT: contact_sheet.png, fused.mp4, bag_in/ and bag_out/ (rosbag2, MCAP) and log/.
+Leaves in OUT: contact_sheet.jpg, fused.mp4, bag_in/ and bag_out/ (rosbag2, MCAP) and log/.
 Ends with one line of numbers.
 
 Exit code: 0 if at least 95 % of the pairs were fused, every missing one has a reason and every

@@ -32,12 +32,14 @@ _COLUMNS = (
     ('Overlay', OVERLAY_TOPIC))
 _TITLES = tuple(title for title, _ in _COLUMNS)
 _TOPICS = tuple(topic for _, topic in _COLUMNS)
+# Of an image on the sheet, so that a browser shows the sheet whole.
+_SMALL = (240, 180)
 _CREDIT = 'Input images: TNO Image Fusion Dataset, Alexander Toet, figshare, CC BY 4.0'
 
 
 def draw(show: Show, rate: float, spec: ModelSpec) -> list[Path]:
     """
-    Write contact_sheet.png and fused.mp4; returns what was written.
+    Write contact_sheet.jpg and fused.mp4; returns what was written.
 
     `spec` names the classes and colours of the legend. Raises BagError.
     """
@@ -45,7 +47,7 @@ def draw(show: Show, rate: float, spec: ModelSpec) -> list[Path]:
     shots = [shot for shot in show.shots if shot.stamp_ns in arrived]
     if not shots:
         return []
-    sheet = show.folder / 'contact_sheet.png'
+    sheet = show.folder / 'contact_sheet.jpg'
     _write_sheet(sheet, show, shots, arrived, spec)
     film = show.folder / 'fused.mp4'
     written = write_film(
@@ -89,7 +91,8 @@ def _write_sheet(path: Path, show: Show, shots: Sequence[Shot], arrived: dict[in
     classes: set[int] = set()
     for shot, (*images, mask) in _groups(show, middle, (*_TOPICS, MASK_TOPIC)):
         latency_ms = (arrived[shot.stamp_ns] - published[shot.stamp_ns]) * 1e-6
-        rows.append(Row(tuple(images), (
+        small = tuple(cv2.resize(image, _SMALL, interpolation=cv2.INTER_AREA) for image in images)
+        rows.append(Row(small, (
             f'TNO {shot.scene}   |   stamp {shot.stamp_ns // 10**9}.{shot.stamp_ns % 10**9:09d}'
             f'   |   fused {latency_ms:.0f} ms after it was sent')))
         classes.update(np.unique(mask).tolist())

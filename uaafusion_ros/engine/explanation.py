@@ -18,13 +18,17 @@ NAMES = ('information_thermal', 'information_rgb', 'w_thermal', 'targets')
 @dataclass(frozen=True)
 class Explanation:
     """
-    A fusion and why it came out so; all float32 but `output`.
+    A fusion and what led to it; arrays are float32.
 
-    information_thermal, information_rgb (h, w): what each source alone tells of a place, 0 or
-    more, in `unit`: 'nats' over darkness or, with exact attribution, how much it raises the score
-    of the place's class, 'of the score'. w_thermal (h, w): w1 in [0, 1], w2 = 1 - w1. targets
-    (h, w): how surely a class whose contrast is kept is there, in [0, 1]. iterates (K, H, W): the
-    luma after each stage, not clipped.
+    Attributes:
+        output: fused image, mask and confidence.
+        information_thermal: (h, w), what thermal alone tells of each place, 0 or more, in `unit`.
+        information_rgb: the same of RGB.
+        w_thermal: (h, w), weight w1 of thermal, 0 to 1; that of RGB is 1 - w1.
+        targets: (h, w), probability of a class whose contrast is kept, 0 to 1.
+        iterates: (stages, height, width), luma after each stage, not clipped.
+        unit: 'nats' more than a black image tells or, with exact attribution, how much the source
+            raises the score of the place's class, 'of the score'.
     """
 
     output: EngineOutput
