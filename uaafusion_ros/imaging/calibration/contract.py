@@ -52,3 +52,16 @@ class Fit:
     error_px: float
     points: int
     views: tuple[ViewReport, ...]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """
+    How a homography does on views that it was not fitted to.
+
+    `uncertainty_px` is in RGB pixels. `scores` (one per view) say by how many
+    standard deviations of the agreement at moves of a few pixels it is better where it is.
+    """
+
+    uncertainty_px: float
+    scores: np.ndarray

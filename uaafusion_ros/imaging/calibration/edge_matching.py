@@ -23,6 +23,7 @@ from uaafusion_ros.imaging.calibration.climb import upsampled
 from uaafusion_ros.imaging.calibration.coarse import search
 from uaafusion_ros.imaging.calibration.coarse import warp
 from uaafusion_ros.imaging.calibration.contract import Fit
+from uaafusion_ros.imaging.calibration.contract import HeldOut
 from uaafusion_ros.imaging.calibration.contract import View
 from uaafusion_ros.imaging.calibration.contract import ViewReport
 from uaafusion_ros.imaging.registration.edges import directions
@@ -46,16 +47,16 @@ _FARTHEST_VIEW = 7.0
 
 @dataclass(frozen=True)
 class _Step:
-    """Halvings of the image, side of a tile, longest move (pixels after halving), repeats."""
+    """Halvings of the image, half a tile's side, longest move (after halving), repeats."""
 
     halvings: int
-    tile: int
+    cell: int
     reach: int
     repeats: int
 
 
-_ROUGH = (_Step(2, 40, 5, 2), _Step(1, 64, 6, 2))
-_FINE = (_Step(0, 96, 6, 4),)
+_ROUGH = (_Step(2, 20, 5, 2), _Step(1, 32, 6, 2))
+_FINE = _Step(1, 24, 5, 3)
 
 
 @dataclass(frozen=True)
@@ -100,13 +101,12 @@ def match(views: Sequence[View]) -> Fit:
     used = [i for i in used if clear[i] and lengths[i] <= _FARTHEST_VIEW]
     if 2 * len(used) < len(views):
         raise _too_few_edges()
-    for step in _FINE:
-        matrix, tiles = _refined(views, used, matrix, step)
-    errors = _tile_errors(tiles, used, _FINE[-1].reach)
+    matrix, tiles = _refined(views, used, matrix, _FINE)
+    errors = _tile_errors(tiles, used, _FINE)
     if len(errors) < _FEWEST_CLEAR_TILES or np.mean(errors < _AGREEING_PX) < _AGREEING_SHARE:
         raise _too_few_edges()
     pitch = full[0] / views[0].luma.shape[1]
-    fine, _ = _own_moves(tiles, _FINE[-1])
+    fine, _ = _own_moves(tiles, _FINE)
     reports = tuple(
         ViewReport(view.name, float(pitch * (fine[i] if i in used else lengths[i])),
                    len(tiles.centres), _why(i in used, clear[i]))
@@ -114,6 +114,37 @@ def match(views: Sequence[View]) -> Fit:
     matrix = np.linalg.inv(shrink) @ matrix
     return Fit(matrix / matrix[2, 2], float(pitch * np.sqrt(np.mean(errors**2))), len(errors),
                reports)
+
+
+def check_on(views: Sequence[View], matrix: np.ndarray) -> HeldOut:
+    """
+    Judge a homography by views that it was not fitted to.
+
+    Its uncertainty is how far any place that both cameras see moves when it is fitted to these
+    views alone, from where it is.
+    """
+    thermal_size, full = (image.shape[::-1] for image in (views[0].thermal, views[0].luma))
+    views, shrink = _sized(views)
+    start = shrink @ matrix
+    again, _ = _refined(views, range(len(views)), start, _FINE)
+    level = _halved(_FINE.halvings)
+    tiles = _measure(views, level @ start, _FINE)
+    surfaces = tiles.agreement.sum(axis=1)
+    # Each by its own spread, so that no view outweighs the others.
+    scores = (surfaces[:, _FINE.reach, _FINE.reach] - np.median(surfaces, axis=(1, 2))
+              ) / np.maximum(surfaces.std(axis=(1, 2)), 1e-9)
+    places = _shared_places(matrix, thermal_size, full)
+    moves = project(np.linalg.inv(shrink) @ again, places) - project(matrix, places)
+    return HeldOut(float(np.hypot(*moves.T).max(initial=0)) if len(places) else np.inf, scores)
+
+
+def _shared_places(matrix: np.ndarray, thermal_size: tuple[int, int],
+                  rgb_size: tuple[int, int]) -> np.ndarray:
+    """Return thermal pixels (Nx2) on a grid of 17x17 that lie in the RGB image."""
+    right, bottom = (np.linspace(0, side - 1, 17) for side in thermal_size)
+    places = np.stack(np.meshgrid(right, bottom), axis=-1).reshape(-1, 2)
+    seen = project(matrix, places)
+    return places[((seen >= 0) & (seen <= np.array(rgb_size) - 1)).all(axis=1)]
 
 
 def _refined(views: Sequence[View], used: Sequence[int], matrix: np.ndarray,
@@ -134,37 +165,47 @@ def _refined(views: Sequence[View], used: Sequence[int], matrix: np.ndarray,
 
 def _measure(views: Sequence[View], matrix: np.ndarray, step: _Step) -> _Tiles:
     height, width = (side >> step.halvings for side in views[0].luma.shape)
-    tile, reach = min(step.tile, height, width), step.reach
-    places = [(y, x) for y in _starts(height, tile) for x in _starts(width, tile)]
+    cell, reach = min(step.cell, height // 2, width // 2), step.reach
+    rows, columns = (-(-side // cell) for side in (height, width))
+    below, right = rows * cell - height, columns * cell - width
     moves = 2 * reach + 1
-    surfaces = np.zeros((len(views), len(places), moves, moves), np.float32)
-    own = np.zeros(len(places))
-    other = np.zeros((len(places), moves, moves), np.float32)
-    inner = np.s_[tile // 2:tile // 2 + moves, tile // 2:tile // 2 + moves]
+    surfaces = np.zeros((len(views), rows - 1, columns - 1, moves, moves), np.float32)
+    own = np.zeros((rows - 1, columns - 1))
+    other = np.zeros((rows - 1, columns - 1, moves, moves))
     for v, view in enumerate(views):
         luma = view.luma
         for _ in range(step.halvings):
             luma = cv2.resize(luma, (luma.shape[1] // 2, luma.shape[0] // 2),
                               interpolation=cv2.INTER_AREA)
-        moving = directions(*warp(view.thermal, matrix, (width, height)))
-        fixed = cv2.copyMakeBorder(directions(luma), *(reach,) * 4, cv2.BORDER_CONSTANT,
-                                   value=(0, 0))
-        power = (fixed**2).sum(axis=2)
-        for t, (y, x) in enumerate(places):
-            piece = np.ascontiguousarray(moving[y:y + tile, x:x + tile])
-            energy = float(np.vdot(piece, piece))
-            if energy == 0:
-                continue
-            window = np.s_[y:y + tile + 2 * reach, x:x + tile + 2 * reach]
-            surfaces[v, t] = cv2.matchTemplate(
-                np.ascontiguousarray(fixed[window]), piece, cv2.TM_CCORR)
-            own[t] += energy
-            other[t] += cv2.boxFilter(np.ascontiguousarray(power[window]), -1, (tile, tile),
-                                      normalize=False)[inner]
+        moving = cv2.copyMakeBorder(
+            directions(*warp(view.thermal, matrix, (width, height))), 0, below, 0, right,
+            cv2.BORDER_CONSTANT, value=(0, 0))
+        fixed = cv2.copyMakeBorder(directions(luma), reach, reach + below, reach, reach + right,
+                                   cv2.BORDER_CONSTANT, value=(0, 0))
+        area = cell * cell
+        own += area * _of_tiles(cv2.resize(
+            (moving**2).sum(axis=2), (columns, rows), interpolation=cv2.INTER_AREA))
+        total = cv2.integral((fixed**2).sum(axis=2))
+        product = np.empty_like(moving)
+        for y in range(moves):
+            for x in range(moves):
+                cv2.multiply(moving, fixed[y:y + rows * cell, x:x + columns * cell], product)
+                sums = cv2.resize(product, (columns, rows), interpolation=cv2.INTER_AREA)
+                surfaces[v, ..., y, x] = area * _of_tiles(sums.sum(axis=2))
+                corner = total[y:y + rows * cell + 1:cell, x:x + columns * cell + 1:cell]
+                other[..., y, x] += (corner[2:, 2:] - corner[:-2, 2:] - corner[2:, :-2]
+                                     + corner[:-2, :-2])
     # Correlation coefficients of all views together, weighted by how much edge a tile has.
     surfaces /= np.sqrt(np.maximum(other, 1e-3) * max(float(own.max()), 1e-3))
-    centres = np.array([(x, y) for y, x in places], np.float64) + (tile - 1) / 2
-    return _Tiles(centres, surfaces, own)
+    x, y = np.meshgrid(np.arange(1, columns), np.arange(1, rows))
+    centres = np.stack([x, y], axis=-1).reshape(-1, 2) * cell - 0.5
+    return _Tiles(centres, surfaces.reshape(len(views), -1, moves, moves), own.ravel())
+
+
+def _of_tiles(cells: np.ndarray) -> np.ndarray:
+    """Return the sums of a tile's four cells; tiles overlap by half."""
+    pairs = cells[:-1] + cells[1:]
+    return pairs[:, :-1] + pairs[:, 1:]
 
 
 def _own_moves(tiles: _Tiles, step: _Step) -> tuple[np.ndarray, np.ndarray]:
@@ -177,13 +218,13 @@ def _own_moves(tiles: _Tiles, step: _Step) -> tuple[np.ndarray, np.ndarray]:
     return np.array(lengths), np.array(clear)
 
 
-def _tile_errors(tiles: _Tiles, used: Sequence[int], reach: int) -> np.ndarray:
-    """Return the lengths of the moves that clear tiles still ask for."""
+def _tile_errors(tiles: _Tiles, used: Sequence[int], step: _Step) -> np.ndarray:
+    """Return the lengths of the moves that clear tiles still ask for (pixels of _WIDTH)."""
     errors = []
     for surface in tiles.pooled(used):
         top, move = _peak(surface)
-        if top > _CLEAR / 2 * float(surface.std()) > 0 and np.abs(move).max() < reach:
-            errors.append(float(np.hypot(*move)))
+        if top > _CLEAR / 2 * float(surface.std()) > 0 and np.abs(move).max() < step.reach:
+            errors.append(float(np.hypot(*move)) * 2**step.halvings)
     return np.array(errors)
 
 
@@ -209,12 +250,6 @@ def _sized(views: Sequence[View]) -> tuple[list[View], np.ndarray]:
 def _halved(times: int) -> np.ndarray:
     share = 0.5**times
     return np.array([[share, 0, (share - 1) / 2], [0, share, (share - 1) / 2], [0, 0, 1]])
-
-
-def _starts(length: int, tile: int) -> list[int]:
-    """Return where tiles begin: half overlapping, the last one at the end."""
-    starts = list(range(0, length - tile + 1, max(tile // 2, 1)))
-    return starts if starts[-1] == length - tile else [*starts, length - tile]
 
 
 def _why(used: bool, clear: bool) -> str:

@@ -1,0 +1,69 @@
+"""
+Registration found in whatever both cameras see, and believed only where other images confirm it.
+
+Every third view is held out. The homography is fitted to the rest; it is sure if the held-out
+views, fitted alone, lead to nearly the same one, and if their edges agree there by far better than
+by chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from uaafusion_ros.errors import RegistrationError
+from uaafusion_ros.imaging.calibration.contract import Fit
+from uaafusion_ros.imaging.calibration.contract import View
+from uaafusion_ros.imaging.calibration.edge_matching import check_on
+from uaafusion_ros.imaging.calibration.edge_matching import match
+
+FEWEST_VIEWS = 18
+_HELD_OUT = 3
+
+# Largest uncertainty, as a share of the RGB image's width: 3 pixels of 640.
+_LARGEST_UNCERTAINTY = 3 / 640
+
+# Standard errors by which the held-out views' agreement must exceed chance.
+_CLEAR = 5.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """
+    The homography that was found, None where there is none, and whether it is to be used.
+
+    `uncertainty_px` is in RGB pixels, NaN where nothing was found; `reason` is a sentence.
+    """
+
+    fit: Fit | None
+    sure: bool
+    uncertainty_px: float
+    reason: str
+
+
+def register(views: Sequence[View]) -> Verdict:
+    """Return the homography of views of a moving scene, and whether held-out ones confirm it."""
+    if len(views) < FEWEST_VIEWS:
+        return _unsure(f'{len(views)} views are too few; {FEWEST_VIEWS} or more are needed')
+    held_out = views[_HELD_OUT - 1::_HELD_OUT]
+    try:
+        fit = match(
+            [view for i, view in enumerate(views) if i % _HELD_OUT != _HELD_OUT - 1])
+    except RegistrationError as error:
+        return _unsure(str(error))
+    check = check_on(held_out, fit.matrix)
+    limit = _LARGEST_UNCERTAINTY * views[0].luma.shape[1]
+    spread = float(check.scores.std(ddof=1)) / np.sqrt(len(check.scores))
+    if not check.scores.mean() > _CLEAR * spread:
+        return _unsure('the edges of held-out images do not agree there', fit)
+    if not check.uncertainty_px <= limit:
+        return _unsure(f'held-out images lead {check.uncertainty_px:.1f} pixels away, more than '
+                       f'{limit:.1f}', fit, check.uncertainty_px)
+    return Verdict(fit, True, check.uncertainty_px,
+                   f'held-out images confirm it within {check.uncertainty_px:.1f} pixels')
+
+
+def _unsure(reason: str, fit: Fit | None = None, uncertainty_px: float = np.nan) -> Verdict:
+    return Verdict(fit, False, uncertainty_px, reason)
