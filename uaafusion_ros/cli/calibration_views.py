@@ -50,7 +50,8 @@ def from_bag(path: Path, count: int, asked: dict[str, str | None],
     """
     Return up to `count` pairs, evenly chosen from all of a bag; `asked` maps cameras to topics.
 
-    A delay between the cameras' stamps that their motion shows is printed and allowed for. Raises BagError if the bag cannot be read, a camera's topic is not clear or nothing pairs,
+    A delay between the cameras' stamps that their motion shows is printed and allowed for. Raises
+    BagError if the bag cannot be read, a camera's topic is not clear or nothing pairs,
     EncodingError for an image that contradicts itself.
     """
     from uaafusion_ros.evaluation.bag_source import BagSource

@@ -60,14 +60,15 @@ def estimate(thermal_ns: np.ndarray, thermal_energy: np.ndarray, rgb_ns: np.ndar
     margin = LONGEST_MS / 1e3
     clock = np.arange(-margin, seconds + margin, STEP_MS / 1e3)
     interval = max(float(np.median(np.diff(stamps))) for stamps, _ in streams) / 1e9
-    rates = []
+    rates: list[np.ndarray] = []
     for stamps, energy in streams:
         times = (stamps - origin) / 1e9
         # A difference covers the interval before its stamp: integrate, then look up.
         total = np.concatenate([[0], np.cumsum(energy[1:])])
         rates.append((np.interp(clock + interval / 2, times, total)
                       - np.interp(clock - interval / 2, times, total)) / interval)
-    return _judged(*rates, int(margin / (STEP_MS / 1e3)))
+    thermal, rgb = rates
+    return _judged(thermal, rgb, int(margin / (STEP_MS / 1e3)))
 
 
 def _judged(thermal: np.ndarray, rgb: np.ndarray, reach: int) -> Offset:

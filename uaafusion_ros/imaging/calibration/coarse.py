@@ -33,7 +33,8 @@ def search(views: Sequence[View]) -> np.ndarray:
     thermal_size, rgb_size = (image.shape[::-1] for image in (views[0].thermal, views[0].luma))
     to_small = _shrunk(rgb_size)
     small = (_WIDTH, round(rgb_size[1] * _WIDTH / rgb_size[0]))
-    canvas = tuple(cv2.getOptimalDFTSize(2 * side) for side in small[::-1])
+    rows, columns = (cv2.getOptimalDFTSize(2 * side) for side in small[::-1])
+    canvas = (rows, columns)
     fixed = [directions(cv2.resize(view.luma, small, interpolation=cv2.INTER_AREA), sigma=1.0)
              for view in views]
     spectra = [_spectrum(vectors, canvas) for vectors in fixed]
@@ -64,12 +65,12 @@ def warp(thermal: np.ndarray, matrix: np.ndarray,
 def _best_move(thermal: Sequence[np.ndarray], matrix: np.ndarray, size: tuple[int, int],
                spectra: Sequence[np.ndarray], energy: np.ndarray
                ) -> tuple[float, tuple[int, int]]:
-    total, own = 0.0, 0.0
+    total, own = np.zeros_like(energy), 0.0
     for image, spectrum in zip(thermal, spectra):
         warped, inside = warp(image, matrix, size)
         vectors = directions(warped, inside, sigma=1.0)
         own += float(np.vdot(vectors, vectors))
-        total = total + cv2.mulSpectrums(
+        total += cv2.mulSpectrums(
             spectrum, _spectrum(vectors, energy.shape[:2]), 0, conjB=True)
     # Energy of the RGB edges under the thermal view, for every move.
     view = _spectrum((inside > 0).astype(np.float32), energy.shape[:2])

@@ -197,8 +197,8 @@ def _measure(views: Sequence[View], matrix: np.ndarray, step: _Step) -> _Tiles:
                                      + corner[:-2, :-2])
     # Correlation coefficients of all views together, weighted by how much edge a tile has.
     surfaces /= np.sqrt(np.maximum(other, 1e-3) * max(float(own.max()), 1e-3))
-    x, y = np.meshgrid(np.arange(1, columns), np.arange(1, rows))
-    centres = np.stack([x, y], axis=-1).reshape(-1, 2) * cell - 0.5
+    ends = np.meshgrid(np.arange(1, columns), np.arange(1, rows))
+    centres = np.stack(ends, axis=-1).reshape(-1, 2) * cell - 0.5
     return _Tiles(centres, surfaces.reshape(len(views), -1, moves, moves), own.ravel())
 
 
