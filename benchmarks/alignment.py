@@ -4,9 +4,12 @@ How well two cameras are registered without a board: real pairs, moved by random
 Each draw takes 60 registered pairs of a data set, gives the thermal images another size, scale
 (0.7 to 1.3), turn (5 degrees), place (8 % of the width) and tilt, a lens that distorts, and the
 noise of a 16-bit camera, and asks for the registration. Errors are in RGB pixels (640x480) over
-what both cameras see, against what a homography can be at best. The sets are not perfectly
-registered themselves: what is found in half of the unmoved pairs counts as the truth, and the
-errors against the pairs as published stand beside it. Blank scenes must give nothing.
+what both cameras see, against what a homography can be at best. Blank scenes must give nothing.
+
+MSRS and RoadScene are not registered to the pixel themselves, and by no homography: tile by tile
+the edges of either half of MSRS ask for the same moves, up to 12 pixels in a corner. So a smooth
+field fitted to every second pair straightens the others, of which the draws are made. TNO has six
+pairs; its draws are of windows of these, as published.
 """
 
 from __future__ import annotations
@@ -20,14 +23,17 @@ import cv2
 import numpy as np
 from tabulate import tabulate
 
-from uaafusion_ros.imaging.calibration import edge_matching
 from uaafusion_ros.imaging.calibration.automatic import register
+from uaafusion_ros.imaging.calibration.contract import finish
 from uaafusion_ros.imaging.calibration.contract import View
+from uaafusion_ros.imaging.calibration.tiles import halved
+from uaafusion_ros.imaging.calibration.tiles import measure
+from uaafusion_ros.imaging.calibration.tiles import Step
 from uaafusion_ros.imaging.registration.homography import project
 from uaafusion_ros.imaging.thermal import ThermalScaler
 
 RGB = (640, 480)
-SETS = {'MSRS': 'msrs/train', 'RoadScene': 'roadscene'}
+SETS = {'MSRS': 'msrs/train', 'RoadScene': 'roadscene', 'TNO': 'tno'}
 PAIRS = 60
 _SIZES = ((640, 512), (640, 480), (384, 288), (320, 240))
 _CENTRE = (np.array(RGB) - 1) / 2
@@ -73,13 +79,11 @@ class Rig:
             borderMode=cv2.BORDER_REPLICATE)
         return View(pair.name, counted(seen, rng), luma)
 
-    def errors(self, found: np.ndarray, published: np.ndarray) -> tuple[float, float]:
-        """Return median and largest error; `published` (3x3) is the data set's own."""
+    def errors(self, found: np.ndarray) -> tuple[float, float]:
+        """Return median and largest error of a homography."""
         places = np.stack(np.meshgrid(*(np.linspace(0, side - 1, 25) for side in self.size)),
                           -1).reshape(-1, 2)
-        # The set's misalignment is one of published pixels, before the zoom.
-        truth = self.zoom @ published @ np.linalg.inv(self.zoom) @ self.matrix
-        true = project(truth, self._ideal(places))
+        true = project(self.matrix, self._ideal(places))
         shared = ((true >= 0) & (true <= np.array(RGB) - 1)).all(axis=1)
         best, _ = cv2.findHomography(places[shared], true[shared])
         errors = np.hypot(*(project(found, places[shared]) - project(best, places[shared])).T)
@@ -114,12 +118,53 @@ def blank(kind: str, rng: np.random.Generator) -> list[View]:
     return views
 
 
-def pairs(folder: Path) -> list[View]:
-    """Read the pairs of a data set, all brought to RGB's size, which keeps them registered."""
-    return [View(thermal.stem, *(
+def pairs(name: str, data: Path) -> list[View]:
+    """Return registered pairs of RGB's size."""
+    folder = data / SETS[name]
+    found = [View(thermal.stem, *(
         cv2.resize(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), RGB, interpolation=cv2.INTER_AREA)
         for path in (thermal, folder / 'vi' / thermal.name)))
         for thermal in sorted((folder / 'ir').iterdir())]
+    if name == 'TNO':
+        rng = np.random.default_rng(0)
+        return [window(pair, rng) for pair in found for _ in range(2 * PAIRS // len(found))]
+    moves = field(found[::2])
+    return [View(pair.name, cv2.remap(
+        pair.thermal, moves, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), pair.luma)
+        for pair in found[1::2]]
+
+
+def window(pair: View, rng: np.random.Generator) -> View:
+    """Return a random part of a pair, at its size: what cameras see that look around."""
+    share = rng.uniform(0.6, 0.8)
+    move = np.diag([1 / share, 1 / share, 1.0])
+    move[:2, 2] = -rng.uniform(0, 1 - share, 2) * np.array(RGB) / share
+    return View(pair.name, *(cv2.warpPerspective(image, move, RGB)
+                             for image in (pair.thermal, pair.luma)))
+
+
+def field(views: list[View]) -> np.ndarray:
+    """Return, for each RGB pixel, the thermal pixel (float32 HxWx2) that the edges lay there."""
+    x, y = np.meshgrid(np.arange(RGB[0]), np.arange(RGB[1]))
+    shift = np.zeros((*RGB[::-1], 2))
+    for reach in (8, 5):
+        moved = [View(view.name, cv2.remap(
+            view.thermal, np.dstack([x + shift[..., 0], y + shift[..., 1]]).astype(np.float32),
+            None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), view.luma) for view in views]
+        tiles = finish(measure(moved, halved(1), Step(1, 32, reach, 1)))
+        used = range(len(moved))
+        moves, clear = tiles.moves_of_tiles(used)
+        weight = np.sqrt(tiles.pooled(used).max(axis=(1, 2)).clip(0) * clear)[:, None]
+        solved = np.linalg.lstsq(weight * _cubic(2 * tiles.centres + 0.5), weight * moves,
+                                 rcond=None)[0]
+        shift -= (_cubic(np.stack([x, y], -1).reshape(-1, 2)) @ solved).reshape(shift.shape)
+    print(f'moved by up to {np.hypot(*shift.reshape(-1, 2).T).max():.1f} pixels to be registered')
+    return np.dstack([x + shift[..., 0], y + shift[..., 1]]).astype(np.float32)
+
+
+def _cubic(places: np.ndarray) -> np.ndarray:
+    x, y = ((places - _CENTRE) / _CENTRE[0]).T
+    return np.stack([x**i * y**j for i in range(4) for j in range(4 - i)], axis=1)
 
 
 def main() -> None:
@@ -127,37 +172,34 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument('--data', type=Path, default=Path('../shared/data'))
     parser.add_argument('--draws', type=int, default=10, help='of each data set and blank scene')
+    parser.add_argument('--scenes', nargs='+', default=[*SETS, 'wall', 'sky'])
     options = parser.parse_args()
     cv2.setNumThreads(1)  # so that processor time is what one core is busy for
     summary = []
-    for name, folder in SETS.items():
-        registered = pairs(options.data / folder)
-        own = edge_matching.match(registered[::2]).matrix
+    for name in options.scenes:
+        registered = pairs(name, options.data) if name in SETS else []
         rows = []
         for seed in range(options.draws):
             rng = np.random.default_rng(seed)
             rig = Rig.drawn(rng)
-            views = [rig.view(registered[i], rng)
-                     for i in rng.choice(len(registered), PAIRS, replace=False)]
+            views = [rig.view(registered[i], rng) for i in rng.choice(
+                len(registered), PAIRS, replace=False)] if registered else blank(name, rng)
             began = time.process_time()
             verdict = register(views)
             spent = time.process_time() - began
-            errors = [np.nan] * 4 if verdict.fit is None else [
-                *rig.errors(verdict.fit.matrix, own), *rig.errors(verdict.fit.matrix, np.eye(3))]
+            errors = (rig.errors(verdict.fit.matrix) if registered and verdict.fit
+                      else (np.nan, np.nan))
             rows.append([verdict.sure, *errors, verdict.uncertainty_px, spent])
             print(name, seed, verdict.sure, np.round(rows[-1][1:], 2), verdict.reason, flush=True)
         table = np.array(rows, float)
         sure, good = table[:, 0] > 0, (table[:, 1] < 1.5) & (table[:, 2] < 3)
+        wrong = sure & ~((table[:, 1] < 3) & (table[:, 2] < 6))
         summary.append([name, len(rows), int(sure.sum()), int((sure & good).sum()),
-                        *np.median(table[sure, 1:5], axis=0), table[sure, 2].max(initial=0),
-                        np.mean(table[:, -1])])
-    for kind in ('wall', 'sky'):
-        sure = [register(blank(kind, np.random.default_rng(seed))).sure
-                for seed in range(options.draws)]
-        summary.append([kind, len(sure), sum(sure)])
-    print(tabulate(summary, ['scene', 'draws', 'sure', 'sure, < 1.5 and < 3', 'median',
-                             'worst place', 'published: median', 'worst place',
-                             'worst of all', 'processor s'], floatfmt='.2f'))
+                        int(wrong.sum()), *np.median(table[sure, 1:3], axis=0),
+                        table[sure, 2].max(initial=0), np.mean(table[:, -1])])
+    print(tabulate(summary, ['scene', 'draws', 'sure', 'sure, < 1.5 and < 3', 'sure and wrong',
+                             'median', 'worst place', 'worst of all', 'processor s'],
+                   floatfmt='.2f'))
 
 
 if __name__ == '__main__':

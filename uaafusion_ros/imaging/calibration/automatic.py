@@ -8,22 +8,28 @@ by chance.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from uaafusion_ros.errors import RegistrationError
+from uaafusion_ros.imaging.calibration.contract import finish
 from uaafusion_ros.imaging.calibration.contract import Fit
 from uaafusion_ros.imaging.calibration.contract import View
-from uaafusion_ros.imaging.calibration.edge_matching import check_on
-from uaafusion_ros.imaging.calibration.edge_matching import match
+from uaafusion_ros.imaging.calibration.edge_matching import check_steps
+from uaafusion_ros.imaging.calibration.edge_matching import match_steps
 
 FEWEST_VIEWS = 18
 _HELD_OUT = 3
 
 # Largest uncertainty, as a share of the RGB image's width: 3 pixels of 640.
 _LARGEST_UNCERTAINTY = 3 / 640
+
+# Share of the views whose own edges must agree. Many a view has too few of them to tell, and
+# the held-out ones confirm what the others found together.
+_LEAST_AGREEING = 0.25
 
 # Standard errors by which the held-out views' agreement must exceed chance.
 _CLEAR = 5.0
@@ -45,15 +51,22 @@ class Verdict:
 
 def register(views: Sequence[View]) -> Verdict:
     """Return the homography of views of a moving scene, and whether held-out ones confirm it."""
+    return finish(register_steps(views))
+
+
+def register_steps(views: Sequence[View],
+                   start: np.ndarray | None = None) -> Generator[None, None, Verdict]:
+    """Do what `register` does step by step; from `start` (3x3) where that is nearly right."""
     if len(views) < FEWEST_VIEWS:
         return _unsure(f'{len(views)} views are too few; {FEWEST_VIEWS} or more are needed')
     held_out = views[_HELD_OUT - 1::_HELD_OUT]
     try:
-        fit = match(
-            [view for i, view in enumerate(views) if i % _HELD_OUT != _HELD_OUT - 1])
+        fit = yield from match_steps(
+            [view for i, view in enumerate(views) if i % _HELD_OUT != _HELD_OUT - 1],
+            start, _LEAST_AGREEING)
     except RegistrationError as error:
         return _unsure(str(error))
-    check = check_on(held_out, fit.matrix)
+    check = yield from check_steps(held_out, fit.matrix)
     limit = _LARGEST_UNCERTAINTY * views[0].luma.shape[1]
     spread = float(check.scores.std(ddof=1)) / np.sqrt(len(check.scores))
     if not check.scores.mean() > _CLEAR * spread:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from collections.abc import Sequence
 
 import cv2
@@ -22,12 +23,12 @@ _MOST_VIEWS = 8
 _LEAST_OVERLAP = 0.3
 
 
-def search(views: Sequence[View]) -> np.ndarray:
+def search(views: Sequence[View]) -> Generator[None, None, np.ndarray]:
     """
     Return the similarity (3x3, thermal to RGB pixels) under which the edges agree best.
 
     Every size and turn of SCALES and ANGLES is tried, and for each every move at once: the
-    correlation of edge directions by Fourier transform, summed over views.
+    correlation of edge directions by Fourier transform, summed over views. Yields after each.
     """
     views = views[::-(-len(views) // _MOST_VIEWS)]
     thermal_size, rgb_size = (image.shape[::-1] for image in (views[0].thermal, views[0].luma))
@@ -46,6 +47,7 @@ def search(views: Sequence[View]) -> np.ndarray:
             similarity = _centred(scale, angle, thermal_size, rgb_size)
             score, move = _best_move(
                 moving, to_small @ similarity @ from_reduced, small, spectra, energy)
+            yield
             if score > best:
                 best, found = score, np.linalg.inv(to_small) @ _moved(move) @ to_small @ similarity
     return found

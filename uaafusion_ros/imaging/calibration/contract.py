@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+
+T = TypeVar('T')
 
 
 @dataclass(frozen=True)
@@ -65,3 +69,16 @@ class HeldOut:
 
     uncertainty_px: float
     scores: np.ndarray
+
+
+def finish(steps: Generator[None, None, T]) -> T:
+    """
+    Return the result of a computation that yields every few tens of milliseconds.
+
+    Whoever runs beside something more urgent takes the steps one by one instead.
+    """
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
