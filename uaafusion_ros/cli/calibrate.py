@@ -59,7 +59,6 @@ def run(options: Namespace) -> int:
     """Calibrate, print what every view says, write the file and its picture."""
     import numpy as np
 
-    from uaafusion_ros.evaluation.files import write_text
     from uaafusion_ros.imaging.calibration.overlay import overlay
     from uaafusion_ros.imaging.registration import homography
     from uaafusion_ros.imaging.registration import homography_file
@@ -81,7 +80,7 @@ def run(options: Namespace) -> int:
     shown = [view for view in views if view.name in good][:_SHOWN_VIEWS]
     image = np.vstack([overlay(registration, view.thermal, view.luma) for view in shown])
     write_image(picture, image)
-    write_text(options.out, homography_file.dump(found))
+    homography_file.write(options.out, found)
     print(f'{fit.points} points of {len(good)} of {len(fit.views)} views agree within '
           f'{fit.error_px:.2f} px (rms, RGB pixels); wrote {options.out}, look at {picture}')
     if doubt:

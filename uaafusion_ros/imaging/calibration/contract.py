@@ -63,10 +63,12 @@ class HeldOut:
     """
     How a homography does on views that it was not fitted to.
 
-    `uncertainty_px` is in RGB pixels. `scores` (one per view) say by how many
+    `matrix` is what these views alone lead to from there, `uncertainty_px` how far any place that
+    both cameras see moves by that, in RGB pixels. `scores` (one per view) say by how many
     standard deviations of the agreement at moves of a few pixels it is better where it is.
     """
 
+    matrix: np.ndarray
     uncertainty_px: float
     scores: np.ndarray
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from uaafusion_ros.errors import RegistrationError
 from uaafusion_ros.imaging.calibration.climb import climb
+from uaafusion_ros.imaging.calibration.climb import PUSHED
 from uaafusion_ros.imaging.calibration.coarse import search
 from uaafusion_ros.imaging.calibration.coarse import warp
 from uaafusion_ros.imaging.calibration.contract import finish
@@ -47,6 +48,7 @@ _FARTHEST_VIEW = 7.0
 
 _ROUGH = (Step(2, 20, 5, 2), Step(1, 32, 6, 2))
 _FINE = Step(1, 24, 5, 3)
+SURFACE_PITCH = 2**_ROUGH[0].halvings
 
 
 def match(views: Sequence[View]) -> Fit:
@@ -102,28 +104,25 @@ def match_steps(views: Sequence[View], start: np.ndarray | None = None,
 
 def refine_steps(views: Sequence[View],
                  start: np.ndarray) -> Generator[None, None, np.ndarray]:
-    """Return the homography of few views of cameras that moved by up to 20 pixels (of 640)."""
+    """Return the homography of few views of cameras pushed by up to 20 pixels (of 640)."""
     views, shrink = _sized(views)
     matrix = shrink @ start
     for step in (_ROUGH[0], _FINE):
-        matrix, _ = yield from _refined(views, range(len(views)), matrix, step)
+        matrix, _ = yield from _refined(views, range(len(views)), matrix, step, PUSHED)
     matrix = np.linalg.inv(shrink) @ matrix
     return matrix / matrix[2, 2]
 
 
-def move_of(view: View, matrix: np.ndarray) -> tuple[np.ndarray | None, float]:
+def surface_of(view: View, matrix: np.ndarray) -> np.ndarray:
     """
-    Return what a view says of a homography, in some milliseconds.
+    Return how well the edges of a view agree for moves around a homography, in some milliseconds.
 
-    First the move (x, y, in pixels of an image 640 wide) that would make its edges agree best,
-    up to 20 pixels, None where that is not clear; then by how many standard deviations they agree
-    better than by chance as it is.
+    A row per y and a column per x, SURFACE_PITCH pixels of an image 640 wide apart, no move in
+    the middle; in standard deviations over the median of the moves.
     """
     views, shrink = _sized([view])
     step = _ROUGH[0]
-    tiles = finish(measure(views, halved(step.halvings) @ shrink @ matrix, step))
-    moves, clear = tiles.moves_of_views()
-    return moves[0] if clear[0] else None, float(tiles.scores()[0])
+    return finish(measure(views, halved(step.halvings) @ shrink @ matrix, step)).surfaces()[0]
 
 
 def correlation(view: View, matrix: np.ndarray) -> float:
@@ -138,21 +137,17 @@ def correlation(view: View, matrix: np.ndarray) -> float:
 
 
 def check_steps(views: Sequence[View], matrix: np.ndarray) -> Generator[None, None, HeldOut]:
-    """
-    Judge a homography by views that it was not fitted to.
-
-    Its uncertainty is how far any place that both cameras see moves when it is fitted to these
-    views alone, from where it is.
-    """
+    """Judge a homography by views that it was not fitted to."""
     thermal_size, full = (image.shape[::-1] for image in (views[0].thermal, views[0].luma))
     views, shrink = _sized(views)
     start = shrink @ matrix
     again, _ = yield from _refined(views, range(len(views)), start, _FINE)
     tiles = yield from measure(views, halved(_FINE.halvings) @ start, _FINE)
     places = _shared_places(matrix, thermal_size, full)
-    moves = project(np.linalg.inv(shrink) @ again, places) - project(matrix, places)
-    return HeldOut(float(np.hypot(*moves.T).max(initial=0)) if len(places) else np.inf,
-                   tiles.scores())
+    again = np.linalg.inv(shrink) @ again
+    moves = project(again, places) - project(matrix, places)
+    return HeldOut(again, float(np.hypot(*moves.T).max(initial=0)) if len(places) else np.inf,
+                   tiles.surfaces()[:, _FINE.reach, _FINE.reach])
 
 
 def _shared_places(matrix: np.ndarray, thermal_size: tuple[int, int],
@@ -165,14 +160,15 @@ def _shared_places(matrix: np.ndarray, thermal_size: tuple[int, int],
 
 
 def _refined(views: Sequence[View], used: Sequence[int], matrix: np.ndarray,
-             step: Step) -> Generator[None, None, tuple[np.ndarray, Tiles]]:
+             step: Step, modes: Sequence[int] = range(8)
+             ) -> Generator[None, None, tuple[np.ndarray, Tiles]]:
     """Return the matrix after a step, and the tiles as its last repeat found them."""
     level = halved(step.halvings)
     back = np.linalg.inv(level)
     for _ in range(step.repeats):
         tiles = yield from measure(views, level @ matrix, step)
         size = tuple(max(side >> step.halvings, 2) for side in views[0].luma.shape[::-1])
-        change = climb(tiles.centres, tiles.pooled(used), size)
+        change = climb(tiles.centres, tiles.pooled(used), size, modes)
         matrix = back @ change @ level @ matrix
         ends = corners(size)
         if np.abs(project(change, ends) - ends).max() < 0.1:

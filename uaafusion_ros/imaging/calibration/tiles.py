@@ -49,7 +49,7 @@ class Tiles:
     def moves_of_views(self) -> tuple[np.ndarray, np.ndarray]:
         """Return each view's own best move (views x 2, pixels) and whether it is clear."""
         surfaces = self.agreement.sum(axis=1)
-        peaks = [_peak(surface) for surface in surfaces]
+        peaks = [peak(surface) for surface in surfaces]
         return (np.array([move for _, move in peaks]) * 2**self.halvings,
                 np.array([top > _CLEAR * float(surface.std()) > 0
                           for (top, _), surface in zip(peaks, surfaces)]))
@@ -57,19 +57,22 @@ class Tiles:
     def moves_of_tiles(self, used: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """Return each tile's own best move (tiles x 2, pixels) and whether it is clear."""
         surfaces = self.pooled(used)
-        peaks = [_peak(surface) for surface in surfaces]
+        peaks = [peak(surface) for surface in surfaces]
         limit = (surfaces.shape[-1] - 1) / 2
         return (np.array([move for _, move in peaks]) * 2**self.halvings,
                 np.array([top > _CLEAR * float(surface.std()) > 0 and np.abs(move).max() < limit
                           for (top, move), surface in zip(peaks, surfaces)]))
 
-    def scores(self) -> np.ndarray:
-        """Return per view by how many standard deviations no move beats the median of moves."""
-        surfaces = self.agreement.sum(axis=1)
-        centre = (surfaces.shape[-1] - 1) // 2
-        # Each by its own spread, so that no view outweighs the others.
-        return ((surfaces[:, centre, centre] - np.median(surfaces, axis=(1, 2)))
-                / np.maximum(surfaces.std(axis=(1, 2)), 1e-9))
+    def surfaces(self) -> np.ndarray:
+        """
+        Return per view (views x moves x moves) how well each move agrees, over all tiles.
+
+        In standard deviations over the median of the moves: each view by its own spread, so that
+        none outweighs the others.
+        """
+        total = self.agreement.sum(axis=1)
+        return ((total - np.median(total, axis=(1, 2), keepdims=True))
+                / np.maximum(total.std(axis=(1, 2), keepdims=True), 1e-9))
 
 
 def measure(views: Sequence[View], matrix: np.ndarray, step: Step) -> Generator[None, None, Tiles]:
@@ -132,7 +135,7 @@ def _of_tiles(cells: np.ndarray) -> np.ndarray:
     return pairs[:, :-1] + pairs[:, 1:]
 
 
-def _peak(surface: np.ndarray) -> tuple[float, np.ndarray]:
+def peak(surface: np.ndarray) -> tuple[float, np.ndarray]:
     """Return height over the median and place (x, y), relative to the centre, of the maximum."""
     fine = upsampled(surface)
     row, column = np.unravel_index(fine.argmax(), fine.shape)
