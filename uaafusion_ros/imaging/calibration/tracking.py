@@ -33,20 +33,20 @@ _APART_NS = 400_000_000
 _SCENE_CHANGE = 4.0
 _THUMBNAIL = (32, 24)
 
-# The mount has moved if the edges of so many views together agree better by so many standard
-# deviations, and well, after a move of more than so many pixels (of 640).
-_BUMPED_VIEWS = 4
-_BUMPED_GAIN = 0.5
+# The mount has moved if the edges of so many views, this far apart, together agree better by so
+# many standard deviations, and well, after a move of more than so many pixels (of 640).
+_BUMPED_VIEWS = 5
+_WATCHED_APART_NS = 200_000_000
+_BUMPED_GAIN = 0.7
 _BUMPED_PEAK = 1.5
 _BUMPED_PX = 5.0
 
 # Of the views for a search, those kept back to compare it with the registration in use.
 _UNSEEN_VIEWS = 12
 
-# A moved mount is followed on so many views, this far apart, two thirds to fit to and the
+# A moved mount is followed on so many such views, two thirds to fit to and the
 # rest to confirm; if they do not, on the next so many.
 _FOLLOWED_VIEWS = 12
-_FOLLOWED_APART_NS = 200_000_000
 _FOLLOWED_TIMES = 4
 
 # Views over which the agreement is averaged, and below which (in standard deviations over
@@ -108,6 +108,7 @@ class Tracker:
             State.SURE, known, reason='as an earlier run found it')
         self._shapes: tuple[tuple[int, ...], ...] | None = None if known is None else (
             thermal_size[::-1], rgb_size[::-1])
+        self._watched_ns = -_WATCHED_APART_NS
         self._forget_views()
 
     @property
@@ -141,7 +142,6 @@ class Tracker:
         self._recent: deque[np.ndarray] = deque(maxlen=_RECENT)
         self._since_bump: list[View] | None = None
         self._times_followed = 0
-        self._followed_ns = 0
         self._job: Generator[None, None, Status] | None = None
         self._gathered_ns = -_APART_NS
         self._thumbnail: np.ndarray | None = None
@@ -162,10 +162,11 @@ class Tracker:
 
     def _watch(self, view: View, matrix: np.ndarray, now_ns: int) -> None:
         """Notice what the view says of the registration in use."""
+        if now_ns - self._watched_ns < _WATCHED_APART_NS:
+            return
+        self._watched_ns = now_ns
         if self._since_bump is not None:
-            if now_ns - self._followed_ns >= _FOLLOWED_APART_NS:
-                self._since_bump.append(view)
-                self._followed_ns = now_ns
+            self._since_bump.append(view)
             return
         self._recent.append(surface_of(view, matrix))
         move = (_wanted_move(list(self._recent)[-_BUMPED_VIEWS:])
@@ -174,7 +175,7 @@ class Tracker:
         if move is not None and state is State.SURE:
             self._lose(f'the edges ask for a move by {move[0]:+.0f}, {move[1]:+.0f} pixels of an '
                        'image 640 wide: the mount has moved')
-            self._since_bump, self._followed_ns = [view], now_ns
+            self._since_bump = [view]
         elif len(self._recent) < _RECENT:
             return
         elif state is State.SURE and score < _NO_AGREEMENT:
