@@ -99,11 +99,13 @@ class RegistrationSettings(Section, prefix='registration.'):
 
     mode: str = parameter(
         'resize', 'How thermal is laid over RGB: resize for cameras that share a view, none when '
-        'both images already have the same size, homography by the file that calibration wrote, '
-        'plane from both camera_info and the expert parameters beside this one.',
-        choices=('resize', 'none', 'homography', 'plane'), change='unconfigured')
+        'both images already have the same size, auto as the node finds it in what both cameras '
+        'see (resize until it is sure), homography by the file that calibration wrote, plane '
+        'from both camera_info and the expert parameters beside this one.',
+        choices=('resize', 'none', 'auto', 'homography', 'plane'), change='unconfigured')
     file: str = parameter(
-        '', 'YAML file of a homography, as `uaafusion calibrate` writes it.',
+        '', 'YAML file of a homography, as `uaafusion calibrate` writes it; mode auto keeps there '
+        "what it found (empty: in the user's own cache).",
         change='unconfigured')
     plane_distance_m: float = expert(
         5.0, 'Distance from the RGB camera at which both images agree in mode plane.',

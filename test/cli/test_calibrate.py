@@ -1,12 +1,14 @@
 """`uaafusion calibrate` from folders, bags and picked points, and what it says when it cannot."""
 
 from pathlib import Path
+import re
 import sys
 
 import cv2
 import numpy as np
 import pytest
 
+from uaafusion_ros.cli.calibration_views import from_bag
 from uaafusion_ros.cli.main import main
 from uaafusion_ros.evaluation.bags import BagWriter
 from uaafusion_ros.harness.pictures import STILLS
@@ -75,6 +77,38 @@ def test_a_bag_of_16_bit_images_does_as_well(tmp_path, boards):
     code, out = run(bag, '--pattern', 'checkerboard', '--board', '7x5')
     assert code == 0
     assert errors(read(out).matrix, TRUTH, THERMAL)[1] < 2.0
+
+
+@pytest.mark.parametrize('moving', [True, False])
+def test_a_delay_between_the_cameras_is_measured_and_allowed_for(tmp_path, capsys, moving):
+    rng = np.random.default_rng(3)
+    texture = cv2.GaussianBlur(rng.integers(0, 256, (48, 800)).astype(np.float32), (0, 0), 3)
+    texture = (texture - texture.min()) / np.ptp(texture) * 255
+    clock = np.arange(0, 16, 0.01)
+    speed = np.abs(np.convolve(rng.normal(0, 1, len(clock)), np.hanning(40), 'same'))
+    travelled = np.cumsum(speed) / speed.sum() * 600 * moving
+    late_s = 0.12
+    with BagWriter(tmp_path / 'bag') as writer:
+        for camera, rate_hz, late in (('thermal', 9, late_s), ('rgb', 30, 0.0)):
+            for number in range(15 * rate_hz):
+                at = number / rate_hz + 0.01 * (camera == 'rgb')
+                x = int(np.interp(at, clock, travelled))
+                image = texture[:, x:x + 64] + rng.normal(0, 1, (48, 64))
+                stamp = 10**18 + round((at + late) * 1e9)
+                writer.add_image(f'/{camera}/image_raw', image.clip(0, 255).astype(np.uint8),
+                                 'mono8', stamp, camera)
+    views = from_bag(tmp_path / 'bag', 200, {'rgb': None, 'thermal': None}, False)
+    printed = capsys.readouterr().out
+    if not moving:
+        assert 'no delay between the cameras was measured' in printed
+        return
+    found = re.search(r'sync.thermal_offset_ms (-?\d+)', printed)
+    assert abs(int(found.group(1)) + 1e3 * late_s) <= 10
+    assert len(views) > 100
+    columns = [cv2.matchTemplate(texture.astype(np.uint8), image, cv2.TM_CCOEFF_NORMED).argmax()
+               for view in views[::20] for image in (view.luma, view.thermal)]
+    # Within the 20 ms that frames of 30 Hz and 9 Hz are apart at most.
+    assert np.abs(np.subtract(columns[::2], columns[1::2])).max() <= 4
 
 
 def test_views_without_the_board_are_named(folder, capsys):

@@ -223,6 +223,30 @@ def test_calibration_names_the_region_that_both_see(bench, tmp_path):
     assert region(infos[0]) == (0, 0, 6, 4)
 
 
+def test_auto_begins_with_what_an_earlier_run_found_and_says_so(bench, tmp_path):
+    """A damaged file is no reason not to start."""
+    file = tmp_path / 'found.yaml'
+    file.write_text('thermal: [[')
+    assert bench.node.trigger_cleanup() == OK
+    assert bench.set('registration.file', str(file))
+    assert bench.set('registration.mode', 'auto')
+    assert bench.node.trigger_configure() == OK
+    assert bench.values()['registration_state'] == 'searching'
+    assert 'until then thermal is scaled' in bench.messages()['registration']
+    assert bench.node.trigger_cleanup() == OK
+    homography_file.write(file, Homography(np.eye(3), (6, 4), (12, 8), 0.2, 30, '2026-11-01'))
+    assert bench.node.trigger_configure() == OK
+    values = bench.values()
+    assert (values['registration'], values['registration_state']) == ('auto', 'sure')
+    assert bench.messages()['registration'] == 'ok'
+    infos = bench.hear(INFO)
+    assert bench.node.trigger_activate() == OK
+    bench.calibrate('rgb', CameraInfo(width=12, height=8))
+    bench.send_pair(rgb=(8, 12))
+    assert bench.until(lambda: infos)
+    assert region(infos[0]) == (0, 0, 6, 4)
+
+
 def region(info):
     return info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height
 

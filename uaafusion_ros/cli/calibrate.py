@@ -3,7 +3,8 @@ Find the homography between a thermal and an RGB camera; write it for registrati
 
 SOURCE is a bag with both cameras, or a folder with rgb/ and thermal/, in which the files of a
 pair have equal stems. The cameras must stay as they are mounted. Patterns:
-  auto          whatever both cameras see; 8 or more views of a scene at the working distance
+  auto          whatever both cameras see; 8 or more views of a scene at the working distance, of
+                18 or more every third is held out to confirm what was found in the others
   checkerboard  a board with --board inner corners, warm or cold, at the working distance
   circles       a grid with --board circles
   points        points picked by hand in a file (CSV: view,thermal_x,thermal_y,rgb_x,rgb_y)
@@ -11,7 +12,8 @@ Beside OUT.yaml, OUT.png shows the images over one another: look at it before yo
 
 A homography is right at one distance; what is nearer or farther stays displaced by parallax.
 
-Exit code: 0 if the registration was written, 2 if not.
+Exit code: 0 if the registration was written, 1 if held-out views do not confirm it, 2 if it was
+not written.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument('--board', type=board, default=(9, 6), metavar='COLUMNSxROWS',
                         help='inner corners or circles of the board (default: 9x6)')
     parser.add_argument('--points', type=Path, metavar='FILE', help='picked points (CSV or YAML)')
-    parser.add_argument('--views', type=count, default=12, metavar='N',
+    parser.add_argument('--views', type=count, default=60, metavar='N',
                         help='most pairs to use, evenly chosen (default: %(default)s)')
     add_roles_argument(parser)
     for camera in ('rgb', 'thermal'):
@@ -57,7 +59,6 @@ def run(options: Namespace) -> int:
     """Calibrate, print what every view says, write the file and its picture."""
     import numpy as np
 
-    from uaafusion_ros.evaluation.files import write_text
     from uaafusion_ros.imaging.calibration.overlay import overlay
     from uaafusion_ros.imaging.registration import homography
     from uaafusion_ros.imaging.registration import homography_file
@@ -69,7 +70,7 @@ def run(options: Namespace) -> int:
     if len(sizes) != 1:
         raise RegistrationError(f'the images of {options.source} have {len(sizes)} different '
                                 'pairs of sizes; calibrate with the sizes that the cameras send')
-    fit = _fit(options, views)
+    fit, doubt = _fit(options, views)
     for report in fit.views:
         state = f'left out: {report.left_out}' if report.left_out else 'used'
         print(f'view {report.name}: {report.error_px:.2f} px, {report.points} points, {state}')
@@ -79,10 +80,12 @@ def run(options: Namespace) -> int:
     shown = [view for view in views if view.name in good][:_SHOWN_VIEWS]
     image = np.vstack([overlay(registration, view.thermal, view.luma) for view in shown])
     write_image(picture, image)
-    write_text(options.out, homography_file.dump(found))
+    homography_file.write(options.out, found)
     print(f'{fit.points} points of {len(good)} of {len(fit.views)} views agree within '
           f'{fit.error_px:.2f} px (rms, RGB pixels); wrote {options.out}, look at {picture}')
-    return 0
+    if doubt:
+        print(f'not confirmed: {doubt}; take more views of another scene, or use a board')
+    return 1 if doubt else 0
 
 
 def board(text: str) -> tuple[int, int]:
@@ -124,17 +127,26 @@ def _read(options: Namespace):
 
 
 def _fit(options: Namespace, views):
+    """Return the fit and why it is to be doubted, if it is."""
+    from uaafusion_ros.imaging.calibration import automatic
     from uaafusion_ros.imaging.calibration import boards
     from uaafusion_ros.imaging.calibration import edge_matching
     from uaafusion_ros.imaging.calibration import fitting
     from uaafusion_ros.imaging.calibration import points
 
+    if options.pattern == 'auto' and len(views) < automatic.FEWEST_VIEWS:
+        return edge_matching.match(views), ''
     if options.pattern == 'auto':
-        return edge_matching.match(views)
+        verdict = automatic.register(views)
+        if verdict.fit is None:
+            raise RegistrationError(verdict.reason)
+        if verdict.sure:
+            print(verdict.reason)
+        return verdict.fit, '' if verdict.sure else verdict.reason
     if options.pattern == 'points':
         if options.points is None:
             raise RegistrationError('--pattern points needs --points FILE')
-        return fitting.fit(points.read(options.points))
+        return fitting.fit(points.read(options.points)), ''
     found = []
     for view in views:
         match = boards.match(view, options.pattern, options.board)
@@ -147,7 +159,7 @@ def _fit(options: Namespace, views):
             f'no view shows a whole {options.pattern} of {options.board[0]}x{options.board[1]} in '
             'both images; give its inner corners or circles by --board, and warm it so that the '
             'thermal camera sees it')
-    return fitting.fit(found)
+    return fitting.fit(found), ''
 
 
 def _homography(fit, view, options: Namespace):

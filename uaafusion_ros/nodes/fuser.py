@@ -9,6 +9,7 @@ from rclpy.clock import ROSClock
 from sensor_msgs.msg import CameraInfo
 
 from uaafusion_ros.frames import FusionResult
+from uaafusion_ros.nodes.auto_registration import AutoRegistration
 from uaafusion_ros.nodes.camera_checks import CameraChecks
 from uaafusion_ros.nodes.counters import Counters
 from uaafusion_ros.nodes.counters import Latencies
@@ -29,14 +30,15 @@ class Fuser:
     Run the pipeline on each job and publish what somebody listens to.
 
     Called by the worker's thread. `pipeline` may be replaced at any time; `parameters`
-    holds the settings in use and `infos` the newest calibration by camera. `checks` tell what is
-    wrong with the cameras' images.
+    holds the settings in use and `infos` the newest calibration by camera. `auto` is offered
+    every pair, and what it finds is used from then on. `checks` tell what is wrong with the
+    cameras' images.
     """
 
     def __init__(
         self, pipeline: FusionPipeline, outputs: Outputs, clock: ROSClock, counters: Counters,
         latencies: Latencies, log: ThrottledLogger, parameters: Parameters,
-        infos: Mapping[str, CameraInfo]
+        infos: Mapping[str, CameraInfo], auto: AutoRegistration | None = None
     ) -> None:
         """Publish by `outputs`; count, time and complain to the others."""
         self.pipeline = pipeline
@@ -47,6 +49,7 @@ class Fuser:
         self._log = log
         self._parameters = parameters
         self._infos = infos
+        self._auto = auto
         self.checks = CameraChecks(log)
 
     def work(self, job: Job) -> None:
@@ -73,6 +76,10 @@ class Fuser:
     def _publish(self, job: Job, settings: Settings) -> FusionResult | None:
         wanted = self._outputs.wanted()
         pipeline, reference, result = self.pipeline, job.reference, None
+        if self._auto is not None:
+            pipeline.registration = self._auto.registration
+            if job.pair:
+                self._auto.offer(job.pair)
         if wanted - {INFO}:
             frames = (((job.camera, reference),) if job.pair is None else
                       (('thermal', job.pair.thermal), ('rgb', job.pair.rgb)))

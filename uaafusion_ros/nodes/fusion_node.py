@@ -16,6 +16,8 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo
 
 from uaafusion_ros.errors import UaafusionError
+from uaafusion_ros.nodes.auto_registration import AutoRegistration
+from uaafusion_ros.nodes.auto_registration import file_of
 from uaafusion_ros.nodes.counters import Counters
 from uaafusion_ros.nodes.counters import Latencies
 from uaafusion_ros.nodes.frame_dispatcher import FrameDispatcher
@@ -74,6 +76,7 @@ class FusionNode(LifecycleNode):
         self._outputs: Outputs | None = None
         self._labels: LabelTopics | None = None
         self._fuser: Fuser | None = None
+        self._auto: AutoRegistration | None = None
         self._inputs: Inputs | None = None
         self._dispatcher: FrameDispatcher | None = None
         self._infos: dict[str, CameraInfo] = {}
@@ -128,10 +131,13 @@ class FusionNode(LifecycleNode):
         self._backend = backend
         self._outputs = Outputs(self, settings.qos, self._log.warning)
         self._labels = LabelTopics(self, backend.spec)
+        if settings.registration.mode == 'auto':
+            self._auto = AutoRegistration(
+                file_of(settings, self.get_fully_qualified_name()), self._log)
         clock: Any = self.get_clock()  # a ROSClock
         self._fuser = Fuser(
             pipeline, self._outputs, clock, self._counters, self._latencies, self._log,
-            self._declared, self._infos)
+            self._declared, self._infos, self._auto)
         self.get_logger().info(
             f'configured: model {backend.spec.path.name}, backend {backend.name} '
             f'({backend.choice})')
@@ -213,10 +219,13 @@ class FusionNode(LifecycleNode):
     def _release(self) -> None:
         if self._backend is not None:
             self._preparation.cancel()
+            if self._auto is not None:
+                self._auto.close(_JOIN_S)
             self._labels.destroy()
             self._outputs.destroy()
             self._backend.close()
         self._preparation = self._labels = self._outputs = self._fuser = self._backend = None
+        self._auto = None
 
     def close(self, timeout_s: float) -> bool:
         """Stop and, if inference ends within `timeout_s` seconds, release; say whether it did."""
@@ -273,5 +282,6 @@ class FusionNode(LifecycleNode):
             state=state, blocking_error=self._blocking_error, backend=self._backend,
             pipeline=None if self._fuser is None else self._fuser.pipeline,
             findings=() if self._fuser is None else self._fuser.checks.findings,
+            auto=None if self._auto is None else self._auto.status,
             outputs=self._outputs, inputs=self._inputs,
             router=None if self._dispatcher is None else self._dispatcher.router), self.settings)

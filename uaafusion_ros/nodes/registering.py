@@ -12,6 +12,7 @@ from uaafusion_ros.errors import RegistrationError
 from uaafusion_ros.imaging.registration import load
 from uaafusion_ros.imaging.registration import Registered
 from uaafusion_ros.imaging.registration import Registration
+from uaafusion_ros.imaging.registration.homography import found
 from uaafusion_ros.settings import RegistrationSettings
 
 
@@ -37,6 +38,8 @@ def make_registration(
     of both cameras (`infos`, by camera): while they are missing or do not fit, a `Missing` is
     returned, because they come and change while the node runs.
     """
+    if settings.mode == 'auto':
+        return found(None)  # AutoRegistration reads the file, and knows better soon
     try:
         return load(settings, infos)
     except RegistrationError as error:

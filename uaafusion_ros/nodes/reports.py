@@ -15,6 +15,9 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
 
 from uaafusion_ros.engine.contract import Backend
+from uaafusion_ros.imaging.calibration.tracking import State
+from uaafusion_ros.imaging.calibration.tracking import Status
+from uaafusion_ros.nodes.auto_registration import describe
 from uaafusion_ros.nodes.counters import CAMERAS
 from uaafusion_ros.nodes.counters import Counters
 from uaafusion_ros.nodes.counters import Latencies
@@ -44,7 +47,7 @@ class Parts:
     """
     What the node holds at the moment of a report; None is what it does not hold now.
 
-    `findings` are those of `CameraChecks`.
+    `findings` are those of `CameraChecks`, `auto` is what mode auto of the registration knows.
     """
 
     state: str
@@ -55,6 +58,7 @@ class Parts:
     inputs: Inputs | None
     router: FrameRouter | None
     findings: tuple[str, ...] = ()
+    auto: Status | None = None
 
 
 class Reports:
@@ -73,6 +77,7 @@ class Reports:
         self._count = 0
         self._advised = False
         self._progress = ''
+        self._found = ''
         self._drift, self._facts = Debounce(), Debounce()
         self.activated()
 
@@ -204,6 +209,8 @@ class Reports:
         shown: dict[str, Any] = {'registration': mode}
         if parts.pipeline is None:
             return status('registration', shown)
+        if parts.auto is not None:
+            return self._auto_registration(parts.auto, shown)
         drift, warning = parts.pipeline.drift, ''
         if drift is not None:
             x, y = drift.offset_px
@@ -215,6 +222,17 @@ class Reports:
         missing = getattr(parts.pipeline.registration, 'reason', '')
         return status('registration', shown, warning='; '.join(filter(None, (
             missing, self._drift.update(warning)))))
+
+    def _auto_registration(self, auto: Status, shown: dict[str, Any]) -> DiagnosticStatus:
+        shown.update({
+            'registration_state': auto.state.value, 'registration_reason': auto.reason,
+            'registration_uncertainty_px': f'{auto.uncertainty_px:.1f}',
+            'registration_score': f'{auto.score:.2f}', 'registration_views': auto.views})
+        text, before = describe(auto), self._found
+        if text != before:
+            self._found = text
+            self._node.get_logger().info(f'registration {text}')
+        return status('registration', shown, warning='' if auto.state is State.SURE else text)
 
     def _thermal(self, parts: Parts) -> DiagnosticStatus:
         facts = None if parts.pipeline is None else parts.pipeline.thermal_facts

@@ -20,7 +20,7 @@ class Worker(Generic[Job]):
     before it began comes back from `put` or `stop`, so that it can be counted.
     """
 
-    def __init__(self, work: Callable[[Job], None]) -> None:
+    def __init__(self, work: Callable[[Job], None], name: str = 'fusion_worker') -> None:
         """Start the thread."""
         self._work = work
         self._lock = Lock()
@@ -30,7 +30,7 @@ class Worker(Generic[Job]):
         # which a Condition does not.
         self._tokens: SimpleQueue[None] = SimpleQueue()
         # A daemon, so that an inference that never returns cannot keep the process alive.
-        self._thread = Thread(target=self._run, name='fusion_worker', daemon=True)
+        self._thread = Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def put(self, job: Job) -> Job | None:

@@ -6,6 +6,7 @@ import pytest
 from uaafusion_ros.errors import RegistrationError
 from uaafusion_ros.imaging.registration import load
 from uaafusion_ros.imaging.registration import Roi
+from uaafusion_ros.imaging.registration.homography import found
 from uaafusion_ros.imaging.registration.homography import Homography
 from uaafusion_ros.imaging.registration.homography import project
 from uaafusion_ros.imaging.registration.homography import registration
@@ -147,3 +148,13 @@ def test_what_is_missing_is_named(tmp_path):
             load(RegistrationSettings(mode=mode))
     with pytest.raises(RegistrationError, match='nowhere.yaml cannot be read'):
         load(RegistrationSettings(mode='homography', file=str(tmp_path / 'nowhere.yaml')))
+
+
+def test_what_was_found_serves_its_sizes_and_others_are_scaled():
+    """Also such whose aspect ratios differ, which mode resize refuses."""
+    shifted = found(homography([[1, 0, 10], [0, 1, 0], [0, 0, 1]]))
+    thermal = np.full((48, 64), 200, np.uint8)
+    assert shifted.apply(thermal, (48, 64)).overlap == Roi(10, 0, 54, 48)
+    for registration_, size in ((shifted, (60, 64)), (found(None), (48, 60))):
+        registered = registration_.apply(thermal, size)
+        assert registered.image.shape == size and registered.valid is None

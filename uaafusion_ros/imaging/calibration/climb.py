@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -27,15 +29,19 @@ _MODES = np.array([
     _SIGNS, _SIGNS[:, ::-1] * (-1, 1), _SIGNS * (1, -1), _SIGNS[:, ::-1],
     np.column_stack([_CROSS, _NOTHING]), np.column_stack([_NOTHING, _CROSS])])
 
+# A camera whose mount was pushed sees its image move and turn, as good as nothing else.
+PUSHED = (0, 1, 3)
 
-def climb(centres: np.ndarray, surfaces: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+
+def climb(centres: np.ndarray, surfaces: np.ndarray, size: tuple[int, int],
+          modes: Sequence[int] = range(8)) -> np.ndarray:
     """
     Return the homography (3x3) of an image of `size` (width, height) with the most agreement.
 
     `surfaces` (N x moves x moves, float32) say how well the tile at each of `centres` (Nx2)
     agrees when moved by up to (moves - 1) / 2 pixels in x (columns) and y (rows). Searched by
     moving the corners in ever smaller steps along eight modes, which needs no derivative and
-    always ends.
+    always ends; `modes` are those that are tried.
     """
     fine = np.stack([upsampled(surface) for surface in surfaces])
     ends = corners(size).astype(np.float32)
@@ -52,7 +58,7 @@ def climb(centres: np.ndarray, surfaces: np.ndarray, size: tuple[int, int]) -> n
     best, step = worth(at), _FIRST_STEP
     while step > _LAST_STEP:
         improved = False
-        for mode in range(len(_MODES)):
+        for mode in modes:
             for change in (step, -step):
                 tried = at.copy()
                 tried[mode] += change

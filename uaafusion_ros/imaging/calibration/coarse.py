@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from collections.abc import Sequence
 
 import cv2
@@ -22,22 +23,23 @@ _MOST_VIEWS = 8
 _LEAST_OVERLAP = 0.3
 
 
-def search(views: Sequence[View]) -> np.ndarray:
+def search(views: Sequence[View]) -> Generator[None, None, np.ndarray]:
     """
     Return the similarity (3x3, thermal to RGB pixels) under which the edges agree best.
 
     Every size and turn of SCALES and ANGLES is tried, and for each every move at once: the
-    correlation of edge directions by Fourier transform, summed over views.
+    correlation of edge directions by Fourier transform, summed over views. Yields after each.
     """
     views = views[::-(-len(views) // _MOST_VIEWS)]
     thermal_size, rgb_size = (image.shape[::-1] for image in (views[0].thermal, views[0].luma))
     to_small = _shrunk(rgb_size)
     small = (_WIDTH, round(rgb_size[1] * _WIDTH / rgb_size[0]))
-    canvas = tuple(cv2.getOptimalDFTSize(2 * side) for side in small[::-1])
+    rows, columns = (cv2.getOptimalDFTSize(2 * side) for side in small[::-1])
+    canvas = (rows, columns)
     fixed = [directions(cv2.resize(view.luma, small, interpolation=cv2.INTER_AREA), sigma=1.0)
              for view in views]
-    spectra = [np.fft.fft2(_complex(vectors), canvas) for vectors in fixed]
-    energy = np.fft.fft2(sum((vectors**2).sum(axis=2) for vectors in fixed), canvas)
+    spectra = [_spectrum(vectors, canvas) for vectors in fixed]
+    energy = _spectrum(sum((vectors**2).sum(axis=2) for vectors in fixed), canvas)
     moving, from_reduced = _reduced([view.thermal for view in views], thermal_size)
     best, found = -np.inf, np.eye(3)
     for scale in SCALES:
@@ -45,6 +47,7 @@ def search(views: Sequence[View]) -> np.ndarray:
             similarity = _centred(scale, angle, thermal_size, rgb_size)
             score, move = _best_move(
                 moving, to_small @ similarity @ from_reduced, small, spectra, energy)
+            yield
             if score > best:
                 best, found = score, np.linalg.inv(to_small) @ _moved(move) @ to_small @ similarity
     return found
@@ -64,25 +67,37 @@ def warp(thermal: np.ndarray, matrix: np.ndarray,
 def _best_move(thermal: Sequence[np.ndarray], matrix: np.ndarray, size: tuple[int, int],
                spectra: Sequence[np.ndarray], energy: np.ndarray
                ) -> tuple[float, tuple[int, int]]:
-    total, own = 0.0, 0.0
+    total, own = np.zeros_like(energy), 0.0
     for image, spectrum in zip(thermal, spectra):
         warped, inside = warp(image, matrix, size)
         vectors = directions(warped, inside, sigma=1.0)
         own += float(np.vdot(vectors, vectors))
-        total = total + np.fft.fft2(_complex(vectors), energy.shape).conj() * spectrum
+        total += cv2.mulSpectrums(
+            spectrum, _spectrum(vectors, energy.shape[:2]), 0, conjB=True)
     # Energy of the RGB edges under the thermal view, for every move.
-    view = np.fft.fft2((inside > 0).astype(np.float32), energy.shape)
-    under = np.fft.ifft2(view.conj() * energy).real
-    agreement = np.fft.ifft2(total).real / np.sqrt(
+    view = _spectrum((inside > 0).astype(np.float32), energy.shape[:2])
+    under = _real(cv2.mulSpectrums(energy, view, 0, conjB=True))
+    agreement = _real(total) / np.sqrt(
         max(own, 1e-9) * np.maximum(under, max(_LEAST_OVERLAP * float(under.max()), 1e-9)))
     row, column = np.unravel_index(agreement.argmax(), agreement.shape)
     across, down = (int(place - side if place > side // 2 else place)
-                 for place, side in zip((column, row), energy.shape[::-1]))
+                 for place, side in zip((column, row), energy.shape[1::-1]))
     return float(agreement[row, column]), (across, down)
 
 
-def _complex(vectors: np.ndarray) -> np.ndarray:
-    return vectors[..., 0] + 1j * vectors[..., 1]
+def _spectrum(values: np.ndarray, canvas: tuple[int, int]) -> np.ndarray:
+    """Return the Fourier transform, on a canvas, of vectors (as complex numbers) or numbers."""
+    padded = np.zeros((*canvas, 2), np.float32)
+    height, width = values.shape[:2]
+    if values.ndim == 3:
+        padded[:height, :width] = values
+    else:
+        padded[:height, :width, 0] = values
+    return cv2.dft(padded, nonzeroRows=height)
+
+
+def _real(spectrum: np.ndarray) -> np.ndarray:
+    return cv2.dft(spectrum, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE)[..., 0]
 
 
 def _reduced(images: Sequence[np.ndarray],

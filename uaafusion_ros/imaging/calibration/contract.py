@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+
+T = TypeVar('T')
 
 
 @dataclass(frozen=True)
@@ -52,3 +56,31 @@ class Fit:
     error_px: float
     points: int
     views: tuple[ViewReport, ...]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """
+    How a homography does on views that it was not fitted to.
+
+    `matrix` is what these views alone lead to from there, `uncertainty_px` how far any place that
+    both cameras see moves by that, in RGB pixels. `scores` (one per view) say by how many
+    standard deviations of the agreement at moves of a few pixels it is better where it is.
+    """
+
+    matrix: np.ndarray
+    uncertainty_px: float
+    scores: np.ndarray
+
+
+def finish(steps: Generator[None, None, T]) -> T:
+    """
+    Return the result of a computation that yields every few tens of milliseconds.
+
+    Whoever runs beside something more urgent takes the steps one by one instead.
+    """
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value

@@ -10,21 +10,26 @@ flat and have no say, so that nothing has to be decided tile by tile.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from uaafusion_ros.errors import RegistrationError
 from uaafusion_ros.imaging.calibration.climb import climb
-from uaafusion_ros.imaging.calibration.climb import FINENESS
-from uaafusion_ros.imaging.calibration.climb import upsampled
+from uaafusion_ros.imaging.calibration.climb import PUSHED
 from uaafusion_ros.imaging.calibration.coarse import search
 from uaafusion_ros.imaging.calibration.coarse import warp
+from uaafusion_ros.imaging.calibration.contract import finish
 from uaafusion_ros.imaging.calibration.contract import Fit
+from uaafusion_ros.imaging.calibration.contract import HeldOut
 from uaafusion_ros.imaging.calibration.contract import View
 from uaafusion_ros.imaging.calibration.contract import ViewReport
+from uaafusion_ros.imaging.calibration.tiles import halved
+from uaafusion_ros.imaging.calibration.tiles import measure
+from uaafusion_ros.imaging.calibration.tiles import Step
+from uaafusion_ros.imaging.calibration.tiles import Tiles
 from uaafusion_ros.imaging.registration.edges import directions
 from uaafusion_ros.imaging.registration.homography import corners
 from uaafusion_ros.imaging.registration.homography import project
@@ -32,8 +37,6 @@ from uaafusion_ros.imaging.registration.homography import project
 # Images are brought to about this width, which is where the steps below are right.
 _WIDTH = 640
 
-# A peak this many standard deviations over its surface is no chance.
-_CLEAR = 4.0
 _FEWEST_CLEAR_TILES = 24
 
 # Of the clear tiles, so many must ask for less than this move; a third may after a fit to chance.
@@ -43,37 +46,9 @@ _AGREEING_PX = 2.0
 # A view whose own best move is longer than this (at _WIDTH) contradicts the others.
 _FARTHEST_VIEW = 7.0
 
-
-@dataclass(frozen=True)
-class _Step:
-    """Halvings of the image, side of a tile, longest move (pixels after halving), repeats."""
-
-    halvings: int
-    tile: int
-    reach: int
-    repeats: int
-
-
-_ROUGH = (_Step(2, 40, 5, 2), _Step(1, 64, 6, 2))
-_FINE = (_Step(0, 96, 6, 4),)
-
-
-@dataclass(frozen=True)
-class _Tiles:
-    """
-    Agreement of tiles: `agreement` is views x tiles x moves x moves, `centres` tiles x 2.
-
-    `energy` (tiles) is that of the thermal edges in a tile, of all views together.
-    """
-
-    centres: np.ndarray
-    agreement: np.ndarray
-    energy: np.ndarray
-
-    def pooled(self, used: Sequence[int]) -> np.ndarray:
-        """Return tiles x moves x moves of some views, relative to chance."""
-        total = self.agreement[list(used)].sum(axis=0)
-        return total - np.median(total, axis=(1, 2), keepdims=True)
+_ROUGH = (Step(2, 20, 5, 2), Step(1, 32, 6, 2))
+_FINE = Step(1, 24, 5, 3)
+SURFACE_PITCH = 2**_ROUGH[0].halvings
 
 
 def match(views: Sequence[View]) -> Fit:
@@ -85,6 +60,16 @@ def match(views: Sequence[View]) -> Fit:
     one; a view's error is the length of its own best move. Raises RegistrationError if the images
     share too few edges.
     """
+    return finish(match_steps(views))
+
+
+def match_steps(views: Sequence[View], start: np.ndarray | None = None,
+                least_agreeing: float = 0.5) -> Generator[None, None, Fit]:
+    """
+    Do what `match` does step by step, from `start` (3x3) where that is nearly right.
+
+    `least_agreeing` is the share of the views that must agree.
+    """
     sizes = {(view.thermal.shape, view.luma.shape) for view in views}
     if len(sizes) != 1:
         raise RegistrationError(
@@ -92,21 +77,22 @@ def match(views: Sequence[View]) -> Fit:
             if views else 'there is no view to calibrate with')
     full = views[0].luma.shape[::-1]
     views, shrink = _sized(views)
-    matrix = search(views)
+    matrix = (yield from search(views)) if start is None else shrink @ start
     used = list(range(len(views)))
     for step in _ROUGH:
-        matrix, tiles = _refined(views, used, matrix, step)
-    lengths, clear = _own_moves(tiles, _ROUGH[-1])
+        matrix, tiles = yield from _refined(views, used, matrix, step)
+    moves, clear = tiles.moves_of_views()
+    lengths = np.hypot(*moves.T)
     used = [i for i in used if clear[i] and lengths[i] <= _FARTHEST_VIEW]
-    if 2 * len(used) < len(views):
+    if len(used) < least_agreeing * len(views):
         raise _too_few_edges()
-    for step in _FINE:
-        matrix, tiles = _refined(views, used, matrix, step)
-    errors = _tile_errors(tiles, used, _FINE[-1].reach)
+    matrix, tiles = yield from _refined(views, used, matrix, _FINE)
+    moves, agreeing = tiles.moves_of_tiles(used)
+    errors = np.hypot(*moves[agreeing].T)
     if len(errors) < _FEWEST_CLEAR_TILES or np.mean(errors < _AGREEING_PX) < _AGREEING_SHARE:
         raise _too_few_edges()
     pitch = full[0] / views[0].luma.shape[1]
-    fine, _ = _own_moves(tiles, _FINE[-1])
+    fine = np.hypot(*tiles.moves_of_views()[0].T)
     reports = tuple(
         ViewReport(view.name, float(pitch * (fine[i] if i in used else lengths[i])),
                    len(tiles.centres), _why(i in used, clear[i]))
@@ -116,83 +102,78 @@ def match(views: Sequence[View]) -> Fit:
                reports)
 
 
+def refine_steps(views: Sequence[View],
+                 start: np.ndarray) -> Generator[None, None, np.ndarray]:
+    """Return the homography of few views of cameras pushed by up to 20 pixels (of 640)."""
+    views, shrink = _sized(views)
+    matrix = shrink @ start
+    for step in (_ROUGH[0], _FINE):
+        matrix, _ = yield from _refined(views, range(len(views)), matrix, step, PUSHED)
+    matrix = np.linalg.inv(shrink) @ matrix
+    return matrix / matrix[2, 2]
+
+
+def surface_of(view: View, matrix: np.ndarray) -> np.ndarray:
+    """
+    Return how well the edges of a view agree for moves around a homography, in some milliseconds.
+
+    A row per y and a column per x, SURFACE_PITCH pixels of an image 640 wide apart, no move in
+    the middle; in standard deviations over the median of the moves.
+    """
+    views, shrink = _sized([view])
+    step = _ROUGH[0]
+    return finish(measure(views, halved(step.halvings) @ shrink @ matrix, step)).surfaces()[0]
+
+
+def correlation(view: View, matrix: np.ndarray) -> float:
+    """Return how well the edges of a view agree under a homography: 1 for equal images."""
+    (view,), shrink = _sized([view])
+    luma = cv2.resize(view.luma, (view.luma.shape[1] // 2, view.luma.shape[0] // 2),
+                      interpolation=cv2.INTER_AREA)
+    image, inside = warp(view.thermal, halved(1) @ shrink @ matrix, luma.shape[::-1])
+    moving, fixed = directions(image, inside), directions(luma, inside)
+    energy = float(np.vdot(moving, moving)) * float(np.vdot(fixed, fixed))
+    return float(np.vdot(moving, fixed)) / max(energy, 1e-9)**0.5
+
+
+def check_steps(views: Sequence[View], matrix: np.ndarray) -> Generator[None, None, HeldOut]:
+    """Judge a homography by views that it was not fitted to."""
+    thermal_size, full = (image.shape[::-1] for image in (views[0].thermal, views[0].luma))
+    views, shrink = _sized(views)
+    start = shrink @ matrix
+    again, _ = yield from _refined(views, range(len(views)), start, _FINE)
+    tiles = yield from measure(views, halved(_FINE.halvings) @ start, _FINE)
+    places = _shared_places(matrix, thermal_size, full)
+    again = np.linalg.inv(shrink) @ again
+    moves = project(again, places) - project(matrix, places)
+    return HeldOut(again, float(np.hypot(*moves.T).max(initial=0)) if len(places) else np.inf,
+                   tiles.surfaces()[:, _FINE.reach, _FINE.reach])
+
+
+def _shared_places(matrix: np.ndarray, thermal_size: tuple[int, int],
+                  rgb_size: tuple[int, int]) -> np.ndarray:
+    """Return thermal pixels (Nx2) on a grid of 17x17 that lie in the RGB image."""
+    right, bottom = (np.linspace(0, side - 1, 17) for side in thermal_size)
+    places = np.stack(np.meshgrid(right, bottom), axis=-1).reshape(-1, 2)
+    seen = project(matrix, places)
+    return places[((seen >= 0) & (seen <= np.array(rgb_size) - 1)).all(axis=1)]
+
+
 def _refined(views: Sequence[View], used: Sequence[int], matrix: np.ndarray,
-             step: _Step) -> tuple[np.ndarray, _Tiles]:
+             step: Step, modes: Sequence[int] = range(8)
+             ) -> Generator[None, None, tuple[np.ndarray, Tiles]]:
     """Return the matrix after a step, and the tiles as its last repeat found them."""
-    level = _halved(step.halvings)
+    level = halved(step.halvings)
     back = np.linalg.inv(level)
     for _ in range(step.repeats):
-        tiles = _measure(views, level @ matrix, step)
+        tiles = yield from measure(views, level @ matrix, step)
         size = tuple(max(side >> step.halvings, 2) for side in views[0].luma.shape[::-1])
-        change = climb(tiles.centres, tiles.pooled(used), size)
+        change = climb(tiles.centres, tiles.pooled(used), size, modes)
         matrix = back @ change @ level @ matrix
         ends = corners(size)
         if np.abs(project(change, ends) - ends).max() < 0.1:
             break
     return matrix, tiles
-
-
-def _measure(views: Sequence[View], matrix: np.ndarray, step: _Step) -> _Tiles:
-    height, width = (side >> step.halvings for side in views[0].luma.shape)
-    tile, reach = min(step.tile, height, width), step.reach
-    places = [(y, x) for y in _starts(height, tile) for x in _starts(width, tile)]
-    moves = 2 * reach + 1
-    surfaces = np.zeros((len(views), len(places), moves, moves), np.float32)
-    own = np.zeros(len(places))
-    other = np.zeros((len(places), moves, moves), np.float32)
-    inner = np.s_[tile // 2:tile // 2 + moves, tile // 2:tile // 2 + moves]
-    for v, view in enumerate(views):
-        luma = view.luma
-        for _ in range(step.halvings):
-            luma = cv2.resize(luma, (luma.shape[1] // 2, luma.shape[0] // 2),
-                              interpolation=cv2.INTER_AREA)
-        moving = directions(*warp(view.thermal, matrix, (width, height)))
-        fixed = cv2.copyMakeBorder(directions(luma), *(reach,) * 4, cv2.BORDER_CONSTANT,
-                                   value=(0, 0))
-        power = (fixed**2).sum(axis=2)
-        for t, (y, x) in enumerate(places):
-            piece = np.ascontiguousarray(moving[y:y + tile, x:x + tile])
-            energy = float(np.vdot(piece, piece))
-            if energy == 0:
-                continue
-            window = np.s_[y:y + tile + 2 * reach, x:x + tile + 2 * reach]
-            surfaces[v, t] = cv2.matchTemplate(
-                np.ascontiguousarray(fixed[window]), piece, cv2.TM_CCORR)
-            own[t] += energy
-            other[t] += cv2.boxFilter(np.ascontiguousarray(power[window]), -1, (tile, tile),
-                                      normalize=False)[inner]
-    # Correlation coefficients of all views together, weighted by how much edge a tile has.
-    surfaces /= np.sqrt(np.maximum(other, 1e-3) * max(float(own.max()), 1e-3))
-    centres = np.array([(x, y) for y, x in places], np.float64) + (tile - 1) / 2
-    return _Tiles(centres, surfaces, own)
-
-
-def _own_moves(tiles: _Tiles, step: _Step) -> tuple[np.ndarray, np.ndarray]:
-    """Return per view the length of its best move (pixels of _WIDTH) and whether it is clear."""
-    lengths, clear = [], []
-    for surface in tiles.agreement.sum(axis=1):
-        top, move = _peak(surface)
-        lengths.append(float(np.hypot(*move)) * 2**step.halvings)
-        clear.append(top > _CLEAR / 2 * float(surface.std()) > 0)
-    return np.array(lengths), np.array(clear)
-
-
-def _tile_errors(tiles: _Tiles, used: Sequence[int], reach: int) -> np.ndarray:
-    """Return the lengths of the moves that clear tiles still ask for."""
-    errors = []
-    for surface in tiles.pooled(used):
-        top, move = _peak(surface)
-        if top > _CLEAR / 2 * float(surface.std()) > 0 and np.abs(move).max() < reach:
-            errors.append(float(np.hypot(*move)))
-    return np.array(errors)
-
-
-def _peak(surface: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return height over the median and place (x, y), relative to the centre, of the maximum."""
-    fine = upsampled(surface)
-    row, column = np.unravel_index(fine.argmax(), fine.shape)
-    return (float(fine[row, column] - np.median(surface)),
-            np.array([column, row]) / FINENESS - (surface.shape[0] - 1) / 2)
 
 
 def _sized(views: Sequence[View]) -> tuple[list[View], np.ndarray]:
@@ -204,17 +185,6 @@ def _sized(views: Sequence[View]) -> tuple[list[View], np.ndarray]:
     resized = [View(view.name, view.thermal, cv2.resize(view.luma, small, interpolation=method))
                for view in views]
     return resized, np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
-
-
-def _halved(times: int) -> np.ndarray:
-    share = 0.5**times
-    return np.array([[share, 0, (share - 1) / 2], [0, share, (share - 1) / 2], [0, 0, 1]])
-
-
-def _starts(length: int, tile: int) -> list[int]:
-    """Return where tiles begin: half overlapping, the last one at the end."""
-    starts = list(range(0, length - tile + 1, max(tile // 2, 1)))
-    return starts if starts[-1] == length - tile else [*starts, length - tile]
 
 
 def _why(used: bool, clear: bool) -> str:

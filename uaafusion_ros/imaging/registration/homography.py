@@ -9,6 +9,9 @@ import cv2
 import numpy as np
 
 from uaafusion_ros.errors import RegistrationError
+from uaafusion_ros.imaging.registration.contract import Registered
+from uaafusion_ros.imaging.registration.contract import Registration
+from uaafusion_ros.imaging.registration.scaling import SharedView
 from uaafusion_ros.imaging.registration.warp import Warp
 
 LARGEST_SIDE = 16384
@@ -73,6 +76,28 @@ def registration(homography: Homography) -> Warp:
     nearest = np.rint(places)
     places = np.where(np.abs(places - nearest) < 1e-6, nearest, places)
     return Warp('homography', homography.thermal_size[::-1], places)
+
+
+def found(homography: Homography | None) -> Registration:
+    """Return the registration of mode 'auto' by what has been found so far, None for nothing."""
+    if homography is None:
+        return SharedView('auto')
+    return _Found((homography.thermal_size[::-1], homography.rgb_size[::-1]),
+                  registration(homography))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A registration for images of its `sizes`; others are scaled, until theirs is found."""
+
+    sizes: tuple[tuple[int, int], tuple[int, int]]
+    warp: Warp
+    mode: str = 'auto'
+
+    def apply(self, thermal: np.ndarray, rgb_size: tuple[int, int]) -> Registered:
+        """Return thermal in the RGB grid."""
+        fits = (thermal.shape, tuple(rgb_size)) == self.sizes
+        return (self.warp if fits else SharedView(self.mode)).apply(thermal, rgb_size)
 
 
 def project(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:

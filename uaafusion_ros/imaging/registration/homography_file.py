@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+import os
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,17 @@ def dump(homography: Homography) -> str:
         'date': homography.date,
     }
     return _HEADER + yaml.safe_dump(content, sort_keys=False, default_flow_style=None)
+
+
+def write(path: Path, homography: Homography) -> None:
+    """Write the file so that readers see the old one or the whole new one. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f'.{path.name}.{os.getpid()}.partial')
+    try:
+        draft.write_text(dump(homography), encoding='utf-8')
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _mapping(value: Any, name: str, keys: set[str]) -> dict[str, Any]:

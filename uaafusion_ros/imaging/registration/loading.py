@@ -25,6 +25,10 @@ def load(settings: RegistrationSettings, infos: Mapping[str, Any] | None = None)
     """
     if settings.mode in ('none', 'resize'):
         return SharedView(settings.mode)
+    if settings.mode == 'auto':
+        path = Path(settings.file)
+        return homography.found(
+            homography_file.read(path) if settings.file and path.exists() else None)
     if settings.mode == 'homography':
         if not settings.file:
             raise RegistrationError(

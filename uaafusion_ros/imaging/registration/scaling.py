@@ -20,7 +20,7 @@ class SharedView:
     Registration of two cameras that see the same.
 
     Mode 'none' wants equal sizes; 'resize' scales, which is right for cameras that share an
-    optical axis and a field of view.
+    optical axis and a field of view. 'auto' scales whatever comes, until better is known.
     """
 
     mode: str
@@ -32,7 +32,7 @@ class SharedView:
 
 def register(thermal: np.ndarray, size: tuple[int, int], mode: str) -> np.ndarray:
     """
-    Return thermal (HxW uint8) at `size` (height, width); `mode` is 'none' or 'resize'.
+    Return thermal (HxW uint8) at `size` (height, width); `mode` is that of SharedView.
 
     Raises RegistrationError naming both sizes.
     """
@@ -43,7 +43,7 @@ def register(thermal: np.ndarray, size: tuple[int, int], mode: str) -> np.ndarra
     if mode == 'none':
         raise RegistrationError(f"{sizes}; registration 'none' needs equal sizes: register the "
                                 "images before, or use 'resize' where both share a field of view")
-    if abs((width / height) / (size[1] / size[0]) - 1) > ASPECT_TOLERANCE:
+    if mode == 'resize' and abs((width / height) / (size[1] / size[0]) - 1) > ASPECT_TOLERANCE:
         raise RegistrationError(f'{sizes}; their aspect ratios differ, so scaling cannot lay one '
                                 'over the other: calibrate them (`uaafusion calibrate`), or crop '
                                 'one of the streams')
