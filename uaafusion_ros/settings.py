@@ -91,6 +91,9 @@ class SyncSettings(Section, prefix='sync.'):
     thermal_offset_ms: float = parameter(
         0.0, 'Added to thermal stamps for pairing only, when that camera stamps early (positive) '
         'or late (negative); outputs keep the stamps as they came.', 'ms', -1000.0, 1000.0)
+    estimate_offset: bool = parameter(
+        False, 'Measure the offset of the thermal stamps from what moves in both images, begin '
+        'with thermal_offset_ms, and apply what is found once it is sure.')
 
 
 @dataclass(frozen=True)

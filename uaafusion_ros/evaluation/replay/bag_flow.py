@@ -15,6 +15,7 @@ from uaafusion_ros.evaluation.bags import RawMessage
 from uaafusion_ros.evaluation.replay.labels import LabelBook
 from uaafusion_ros.evaluation.topics import Choice
 from uaafusion_ros.frames import Frame
+from uaafusion_ros.imaging.thumbnail import thumbnail
 from uaafusion_ros.settings import Settings
 from uaafusion_ros.stream.frame_router import Decision
 from uaafusion_ros.stream.frame_router import FrameRouter
@@ -116,7 +117,9 @@ class BagFlow:
             if moment <= now_ns:
                 jobs += self._counted(self._router.on_tick(moment))
         self._now_ns = now_ns
-        return jobs + self._counted(self._router.on_frame(camera, frame, now_ns))
+        small = thumbnail(frame.array, frame.encoding) if self._router.estimates_offset else None
+        return jobs + self._counted(
+            self._router.on_frame(camera, frame, now_ns, thumbnail=small))
 
     def _counted(self, decision: Decision) -> list[Job]:
         counts = decision.counts()
