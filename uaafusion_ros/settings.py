@@ -117,6 +117,12 @@ class RegistrationSettings(Section, prefix='registration.'):
     rotation: tuple[float, float, float, float] = expert(
         (0.0, 0.0, 0.0, 1.0), "How the thermal camera's optical frame is turned in that of the "
         'RGB camera, for mode plane.', '', -1.0, 1.0, kind='quaternion', change='unconfigured')
+    rgb_frame: str = expert(
+        '', "The RGB camera's optical frame, for mode plane: with this and thermal_frame set, "
+        '/tf_static tells how the cameras stand instead of translation_m and rotation.',
+        change='unconfigured')
+    thermal_frame: str = expert(
+        '', "The thermal camera's optical frame, see rgb_frame.", change='unconfigured')
     rectified: bool = expert(
         False, 'Both image topics are rectified already (image_rect), for mode plane.',
         change='unconfigured')
