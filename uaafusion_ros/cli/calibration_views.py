@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +24,16 @@ from uaafusion_ros.stream.offset import OffsetEstimator
 
 # Stamps of a calibration pair may differ by this: what is calibrated with should stand still.
 SLOP_NS = 50_000_000
+
+
+def read(options: Namespace) -> list[View]:
+    """Return up to `options.views` pairs of `options.source`; raises what is raised below."""
+    source = options.source
+    if (source / 'rgb').is_dir() or (source / 'thermal').is_dir():
+        return from_folder(source, options.views, options.force_roles)
+    return from_bag(source, options.views,
+                    {'rgb': options.rgb_topic, 'thermal': options.thermal_topic},
+                    options.force_roles)
 
 
 def from_folder(folder: Path, count: int, force_roles: bool) -> list[View]:
