@@ -91,6 +91,9 @@ class SyncSettings(Section, prefix='sync.'):
     thermal_offset_ms: float = parameter(
         0.0, 'Added to thermal stamps for pairing only, when that camera stamps early (positive) '
         'or late (negative); outputs keep the stamps as they came.', 'ms', -1000.0, 1000.0)
+    estimate_offset: bool = parameter(
+        False, 'Measure the offset of the thermal stamps from what moves in both images, begin '
+        'with thermal_offset_ms, and apply what is found once it is sure.')
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,12 @@ class RegistrationSettings(Section, prefix='registration.'):
     rotation: tuple[float, float, float, float] = expert(
         (0.0, 0.0, 0.0, 1.0), "How the thermal camera's optical frame is turned in that of the "
         'RGB camera, for mode plane.', '', -1.0, 1.0, kind='quaternion', change='unconfigured')
+    rgb_frame: str = expert(
+        '', "The RGB camera's optical frame, for mode plane: with this and thermal_frame set, "
+        '/tf_static tells how the cameras stand instead of translation_m and rotation.',
+        change='unconfigured')
+    thermal_frame: str = expert(
+        '', "The thermal camera's optical frame, see rgb_frame.", change='unconfigured')
     rectified: bool = expert(
         False, 'Both image topics are rectified already (image_rect), for mode plane.',
         change='unconfigured')

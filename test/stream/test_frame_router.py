@@ -202,3 +202,58 @@ def test_after_a_jump_of_the_clock_older_stamps_are_shown_at_once(reason, shown)
     bench.now_ns += STEP_NS
     assert len(bench.send('rgb', bench.now_ns - 50 * S)) == shown
     assert np.isnan(bench.router.skew().skew_p50_ms) == bool(shown)
+
+
+def moving(bench, seconds, late_ms, rng, still=False):
+    """Let both cameras see 25 images a second of one motion; thermal stamps lie late."""
+    pace, scenery = 0.0, rng.uniform(0, 255, (12, 16))
+    for number in range(25 * seconds):
+        bench.now_ns += 40 * MS
+        pace = 0.8 * pace + rng.normal(0, 1)
+        if not still:
+            scenery = scenery + rng.normal(0, abs(pace), scenery.shape)
+        for camera, late in (('rgb', 0), ('thermal', late_ms)):
+            bench.image += 1
+            bench.jobs(bench.router.on_frame(
+                camera, Frame(np.full((4, 6), bench.image % 250, np.uint8),
+                              bench.now_ns + late * MS, camera, 'mono8'),
+                bench.now_ns, bench.now_ns, scenery + rng.normal(0, 0.1, scenery.shape)))
+
+
+@pytest.mark.parametrize('late_ms', [150, -8_400, 5_000])
+def test_a_measured_offset_is_applied_once_and_told(late_ms):
+    """Milliseconds, or clocks that are seconds apart: then nothing can pair before."""
+    bench = Bench(estimate_offset=True)
+    moving(bench, 20, late_ms, np.random.default_rng(0))
+    applied_ms, latest = bench.router.thermal_offset()
+    assert abs(applied_ms + late_ms) < 10 and latest.sure
+    told = [text for level, _, text in bench.said if level == 'info']
+    assert len(told) == 1 and f'sync.thermal_offset_ms is {applied_ms:.0f}' in told[0]
+    assert ('synchronise the clocks' in told[0]) == (abs(late_ms) > 1000)
+    paired = bench.counts['paired']
+    moving(bench, 2, late_ms, np.random.default_rng(0))
+    assert bench.counts['paired'] >= paired + 48
+    assert bench.router.skew().skew_p50_ms <= 10
+    bench.configure(replace(bench.settings, sync=replace(bench.settings.sync, slop_ms=20.0)))
+    assert bench.router.thermal_offset()[0] == applied_ms
+    bench.configure(replace(bench.settings, sync=replace(
+        bench.settings.sync, estimate_offset=False)))
+    assert bench.router.thermal_offset() == (0.0, None)
+
+
+def test_without_motion_or_a_request_no_offset_is_applied():
+    for bench, still in ((Bench(estimate_offset=True), True), (Bench(), False)):
+        moving(bench, 20, 150, np.random.default_rng(0), still)
+        assert bench.router.thermal_offset()[0] == 0.0 and not bench.said
+
+
+def test_a_camera_that_restarts_with_another_delay_is_measured_anew():
+    bench = Bench(estimate_offset=True)
+    moving(bench, 16, 150, np.random.default_rng(0))
+    bench.now_ns += 5 * S
+    moving(bench, 1, -90, np.random.default_rng(1))
+    applied_ms, latest = bench.router.thermal_offset()
+    assert abs(applied_ms + 150) < 10, 'what is known stays until more is known'
+    assert 'restarted' in latest.reason or 'are needed' in latest.reason
+    moving(bench, 16, -90, np.random.default_rng(2))
+    assert abs(bench.router.thermal_offset()[0] - 90) < 10

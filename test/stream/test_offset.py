@@ -59,6 +59,10 @@ def test_short_recordings_say_what_is_needed():
     assert not estimate(stamps[:1], np.ones(1), stamps, np.ones(30)).sure
 
 
-def test_motion_energy_is_the_mean_change():
-    black = np.zeros((4, 6), np.uint8)
-    assert motion_energy(black + 10, black) == 10
+def test_motion_energy_counts_what_moves_and_not_the_light():
+    rng = np.random.default_rng(0)
+    scene = rng.uniform(0, 200, (48, 64))
+    assert motion_energy(scene + 30, scene) == pytest.approx(0, abs=1e-3)
+    moved = scene.copy()
+    moved[10:20, 10:15] = 250
+    assert motion_energy(moved, scene) > 5

@@ -59,13 +59,14 @@ def run(options: Namespace) -> int:
     """Calibrate, print what every view says, write the file and its picture."""
     import numpy as np
 
+    from uaafusion_ros.cli import calibration_views
     from uaafusion_ros.imaging.calibration.overlay import overlay
     from uaafusion_ros.imaging.registration import homography
     from uaafusion_ros.imaging.registration import homography_file
 
     picture = options.out.with_suffix('.png')
     check_outputs(options.out, picture)
-    views = _read(options)
+    views = calibration_views.read(options)
     sizes = {(view.thermal.shape, view.luma.shape) for view in views}
     if len(sizes) != 1:
         raise RegistrationError(f'the images of {options.source} have {len(sizes)} different '
@@ -109,21 +110,15 @@ def check_outputs(out: Path, picture: Path) -> None:
     if out.suffix.lower() not in ('.yaml', '.yml'):
         raise DatasetError(f'--out {out} must end in .yaml')
     for path in (out, picture):
-        if path.exists():
-            raise DatasetError(f'{path} exists already; name another file or remove it')
-    if not out.parent.is_dir():
-        raise DatasetError(f'there is no folder {out.parent}')
+        check_new(path)
 
 
-def _read(options: Namespace):
-    from uaafusion_ros.cli import calibration_views
-
-    source = options.source
-    if (source / 'rgb').is_dir() or (source / 'thermal').is_dir():
-        return calibration_views.from_folder(source, options.views, options.force_roles)
-    return calibration_views.from_bag(
-        source, options.views, {'rgb': options.rgb_topic, 'thermal': options.thermal_topic},
-        options.force_roles)
+def check_new(path: Path) -> None:
+    """Raise DatasetError unless a file can be a new one in a folder that exists."""
+    if path.exists():
+        raise DatasetError(f'{path} exists already; name another file or remove it')
+    if not path.parent.is_dir():
+        raise DatasetError(f'there is no folder {path.parent}')
 
 
 def _fit(options: Namespace, views):

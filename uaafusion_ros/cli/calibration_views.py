@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,14 +19,21 @@ from uaafusion_ros.imaging.files import read_rgb
 from uaafusion_ros.imaging.files import read_thermal
 from uaafusion_ros.imaging.folders import match
 from uaafusion_ros.imaging.thermal import ThermalScaler
-from uaafusion_ros.stream import offset
+from uaafusion_ros.imaging.thumbnail import thumbnail
+from uaafusion_ros.stream.offset import OffsetEstimator
 
 # Stamps of a calibration pair may differ by this: what is calibrated with should stand still.
 SLOP_NS = 50_000_000
 
-# The delay between the stamps is measured in the first minute, on images shrunk to this size.
-_MEASURED_NS = 60_000_000_000
-_SMALL = (80, 60)
+
+def read(options: Namespace) -> list[View]:
+    """Return up to `options.views` pairs of `options.source`; raises what is raised below."""
+    source = options.source
+    if (source / 'rgb').is_dir() or (source / 'thermal').is_dir():
+        return from_folder(source, options.views, options.force_roles)
+    return from_bag(source, options.views,
+                    {'rgb': options.rgb_topic, 'thermal': options.thermal_topic},
+                    options.force_roles)
 
 
 def from_folder(folder: Path, count: int, force_roles: bool) -> list[View]:
@@ -64,26 +72,28 @@ def from_bag(path: Path, count: int, asked: dict[str, str | None],
     choice = choose_cameras(source, {**asked, 'label': None}, force_roles).choice
     topics = {choice.rgb: 'rgb', choice.thermal: 'thermal'}
     stamps: dict[str, set[int]] = {'rgb': set(), 'thermal': set()}
-    motion = {'rgb': Motion(), 'thermal': Motion()}
+    estimator, found = OffsetEstimator(), None
     for message in source.messages(topics):
         camera, stamp_ns = topics[message.topic], image_stamp_ns(message.data)
         stamps[camera].add(stamp_ns)
-        if motion[camera].wants(stamp_ns):
+        if found is None:
             with suppress(EncodingError):  # said if it is one of those to calibrate with
-                frame = frame_of(message)
-                motion[camera].add(stamp_ns, encodings.to_thermal(frame.array, frame.encoding))
-    delay = offset.estimate(*motion['thermal'].seen(), *motion['rgb'].seen())
+                frame = frame_of(message, unpack=False)
+                small = thumbnail(frame.array, frame.encoding)
+                if small is not None:
+                    found = estimator.add(camera, small, stamp_ns, message.log_time_ns)
+    delay = found or estimator.estimate()
     shift_ns = round(delay.offset_ms * 1e6) if delay.sure else 0
     print(f'stamps: sync.thermal_offset_ms {delay.offset_ms:.0f} (within '
           f'{delay.uncertainty_ms:.0f} ms): {delay.reason}' if delay.sure else
           f'stamps: no delay between the cameras was measured: {delay.reason}')
     rgb, thermal = sorted(stamps['rgb']), sorted(stamps['thermal'])
-    found = match(rgb, [stamp_ns + shift_ns for stamp_ns in thermal], SLOP_NS)
-    if not found:
+    pairs = match(rgb, [stamp_ns + shift_ns for stamp_ns in thermal], SLOP_NS)
+    if not pairs:
         raise BagError(
             f'no image of {choice.rgb} ({len(rgb)}) has a stamp within {SLOP_NS // 10**6} ms of '
             f'one of {choice.thermal} ({len(thermal)}); record both cameras with one clock')
-    chosen = _spread(found, count)
+    chosen = _spread(pairs, count)
     wanted = {'rgb': {rgb[i] for i, _ in chosen}, 'thermal': {thermal[j] for _, j in chosen}}
     frames: dict[tuple[str, int], Frame] = {}
     for message in source.messages(topics):
@@ -96,32 +106,6 @@ def from_bag(path: Path, count: int, asked: dict[str, str | None],
         luma = cv2.cvtColor(encodings.to_rgb8(seen.array, seen.encoding), cv2.COLOR_RGB2GRAY)
         views.append(_view(str(rgb[i]), luma, warm.array, warm.encoding))
     return views
-
-
-class Motion:
-    """How much moves from image to image of one camera, in its first minute."""
-
-    def __init__(self) -> None:
-        self._stamps: list[int] = []
-        self._energies: list[float] = []
-        self._before: np.ndarray | None = None
-
-    def wants(self, stamp_ns: int) -> bool:
-        """Whether an image of this stamp counts: later than the last one, and not too late."""
-        return not self._stamps or self._stamps[-1] < stamp_ns < self._stamps[0] + _MEASURED_NS
-
-    def add(self, stamp_ns: int, gray: np.ndarray) -> None:
-        """Take the next image (HxW, any number type)."""
-        small = cv2.resize(np.nan_to_num(gray.astype(np.float32)), _SMALL,
-                           interpolation=cv2.INTER_AREA)
-        self._energies.append(
-            0.0 if self._before is None else offset.motion_energy(small, self._before))
-        self._stamps.append(stamp_ns)
-        self._before = small
-
-    def seen(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return stamps (int64) and energies (float64)."""
-        return np.array(self._stamps, np.int64), np.array(self._energies)
 
 
 def _view(name: str, luma: np.ndarray, thermal: np.ndarray, encoding: str) -> View:

@@ -9,6 +9,7 @@ import sys
 from uaafusion_ros import __version__
 from uaafusion_ros.cli import build_engine
 from uaafusion_ros.cli import calibrate
+from uaafusion_ros.cli import check_alignment
 from uaafusion_ros.cli import compare
 from uaafusion_ros.cli import demo
 from uaafusion_ros.cli import doctor
@@ -23,7 +24,8 @@ from uaafusion_ros.packages import describe_missing
 
 VERBS = {'fuse': fuse, 'explain': explain, 'demo': demo, 'replay': replay, 'fleet': fleet,
          'compare': compare, 'make-bag': make_bag, 'build-engine': build_engine,
-         'calibrate': calibrate, 'doctor': doctor, 'parameters': parameters}
+         'calibrate': calibrate, 'check-alignment': check_alignment, 'doctor': doctor,
+         'parameters': parameters}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -40,6 +40,7 @@ from uaafusion_ros.imaging.encodings import view
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+TF_MESSAGE = 'tf2_msgs/msg/TFMessage'
 
 STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
 
@@ -238,6 +239,12 @@ def frame_of(message: RawMessage, max_pixels: int = MAX_PIXELS, unpack: bool = T
 def camera_info_of(data: bytes) -> Any:
     """Return a serialised CameraInfo as an object with the message's fields."""
     return _TYPES.deserialize_cdr(data, CAMERA_INFO)
+
+
+def transforms_of(data: bytes) -> list[Any]:
+    """Return the transforms of a serialised TFMessage, as objects with the messages' fields."""
+    message: Any = _TYPES.deserialize_cdr(data, TF_MESSAGE)
+    return message.transforms
 
 
 def info_size(data: bytes) -> tuple[int, int]:

@@ -8,6 +8,7 @@ import time
 from rclpy.clock import ROSClock
 
 from uaafusion_ros.frames import Frame
+from uaafusion_ros.imaging.thumbnail import thumbnail
 from uaafusion_ros.nodes.counters import Counters
 from uaafusion_ros.nodes.message_filters_pairing import make_pairing
 from uaafusion_ros.nodes.throttled_log import ThrottledLogger
@@ -40,8 +41,9 @@ class FrameDispatcher:
 
     def on_frame(self, camera: str, frame: Frame) -> None:
         """Take a frame of 'thermal' or 'rgb' that has just arrived."""
+        small = thumbnail(frame.array, frame.encoding) if self.router.estimates_offset else None
         self._carry_out(self.router.on_frame(
-            camera, frame, time.monotonic_ns(), ros_time_ns(self._clock)))
+            camera, frame, time.monotonic_ns(), ros_time_ns(self._clock), small))
 
     def on_malformed(self, camera: str, why: str) -> None:
         """Take note of a message of a camera that cannot be read."""
@@ -76,7 +78,7 @@ class FrameDispatcher:
             for key, count in decision.counts().items():
                 self._counters.add(key, count)
         for level, key, text in decision.notices:
-            (self._log.error if level == 'error' else self._log.warning)(text, key)
+            getattr(self._log, level)(text, key)
         for job in decision.jobs:
             displaced = self._worker.put(job)
             if displaced is not None:

@@ -80,6 +80,7 @@ class FusionNode(LifecycleNode):
         self._inputs: Inputs | None = None
         self._dispatcher: FrameDispatcher | None = None
         self._infos: dict[str, CameraInfo] = {}
+        self._transforms: dict[str, Any] = {}
         self._finalized = False
         self._declared = Parameters(self, lambda: self._backend is None, self._changed)
         for text in self._declared.ignored:
@@ -118,7 +119,7 @@ class FusionNode(LifecycleNode):
             if self._declared.problems:
                 raise UaafusionError('; '.join(self._declared.problems.values()))
             make_pairing(settings.sync)  # finds a missing package now
-            registration = make_registration(settings.registration, {})
+            registration = make_registration(settings.registration, {}, {})
             backend = make_backend(settings)
             pipeline = make_pipeline(
                 backend, settings, registration=registration, watch_drift=True)
@@ -151,7 +152,7 @@ class FusionNode(LifecycleNode):
                 self.settings, clock, self._counters, self._log, self._fuser.work)
             self._inputs = Inputs(
                 self, self._declared, self._counters, self._log, self._dispatcher,
-                self._infos, self._renew_pipeline)
+                self._infos, self._transforms, self._renew_pipeline)
             self._reports.activated()
             result = super().on_activate(state)
         except Exception as error:  # rclpy would swallow it and name no reason
@@ -209,6 +210,7 @@ class FusionNode(LifecycleNode):
             self._inputs.destroy()
             self._inputs = None
             self._infos.clear()
+            self._transforms.clear()
         self._mode.say(INACTIVE)
         if self._dispatcher is not None:
             if not self._dispatcher.stop(timeout_s):
@@ -249,7 +251,8 @@ class FusionNode(LifecycleNode):
         """Take over changed calibrations, or other settings of the pipeline."""
         registration = self._fuser.pipeline.registration
         if self.settings.registration.mode == 'plane':
-            registration = make_registration(self.settings.registration, self._infos)
+            registration = make_registration(
+                self.settings.registration, self._infos, self._transforms)
         self._fuser.pipeline = make_pipeline(
             self._backend, self.settings, registration=registration, watch_drift=True)
 

@@ -14,6 +14,7 @@ from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
 
 from uaafusion_ros.nodes import qos
+from uaafusion_ros.nodes import static_transforms
 from uaafusion_ros.nodes import transport
 from uaafusion_ros.nodes.counters import CAMERAS
 from uaafusion_ros.nodes.counters import Counters
@@ -21,6 +22,7 @@ from uaafusion_ros.nodes.frame_dispatcher import FrameDispatcher
 from uaafusion_ros.nodes.messages import frame_from_compressed
 from uaafusion_ros.nodes.messages import ImageReader
 from uaafusion_ros.nodes.parameters import Parameters
+from uaafusion_ros.nodes.registering import uses_transforms
 from uaafusion_ros.nodes.throttled_log import describe_error
 from uaafusion_ros.nodes.throttled_log import ThrottledLogger
 from uaafusion_ros.stream.arrival_stats import RateMeter
@@ -38,14 +40,15 @@ class Inputs:
     Subscriptions to both cameras.
 
     Each image goes to the `dispatcher`. The newest calibration of each camera is kept in
-    `infos`; `calibrated()` is called when one differs from the one before. `parameters`
-    holds the settings in use. Used by the executor's thread.
+    `infos`, and in `transforms` the static transforms by child frame, where they are asked for;
+    `calibrated()` is called when one differs from the one before. `parameters` holds the settings
+    in use. Used by the executor's thread.
     """
 
     def __init__(
         self, node: LifecycleNode, parameters: Parameters, counters: Counters,
         log: ThrottledLogger, dispatcher: FrameDispatcher, infos: dict[str, CameraInfo],
-        calibrated: Callable[[], None]
+        transforms: dict[str, Any], calibrated: Callable[[], None]
     ) -> None:
         """Subscribe."""
         self._node = node
@@ -76,6 +79,8 @@ class Inputs:
                 event_callbacks=qos.input_events(topic, log.warning), raw=True)
             self._subscriptions += [self._images[camera], node.create_subscription(
                 CameraInfo, f'{camera}/camera_info', partial(self.calibrate, camera), profile)]
+        if uses_transforms(now.registration):
+            self._subscriptions.append(static_transforms.subscribe(node, transforms, calibrated))
 
     def receive(self, camera: str, message: bytes) -> None:
         """Take a serialized image message of 'thermal' or 'rgb'."""

@@ -44,6 +44,7 @@ class MessageFiltersPairing:
         """Raise `DependencyError` when message_filters is not installed."""
         self._filters = _message_filters(settings.policy)
         self._settings = settings
+        self._offset_ns = round(settings.thermal_offset_ms * 1e6)
         self._start()
 
     def _start(self) -> None:
@@ -66,7 +67,7 @@ class MessageFiltersPairing:
         """Take a frame; return the pairs it completes."""
         stamp_ns = frame.stamp_ns
         if camera == 'thermal':
-            stamp_ns += round(self._settings.thermal_offset_ms * 1e6)
+            stamp_ns += self._offset_ns
         if stamp_ns < 0:
             return Paired([], [Dropped(camera, 'negative_stamp')])
         self._held[camera] += 1
@@ -90,6 +91,10 @@ class MessageFiltersPairing:
         drops = [Dropped(name, reason.value, held) for name, held in self._held.items() if held]
         self._start()
         return Paired([], drops)
+
+    def set_thermal_offset(self, offset_ns: int) -> None:
+        """Add this to thermal stamps from now on; to be called after `reset`."""
+        self._offset_ns = offset_ns
 
     def advice(self) -> str:
         """Return nothing: message_filters does not know the periods."""

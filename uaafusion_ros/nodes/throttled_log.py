@@ -40,6 +40,11 @@ class ThrottledLogger:
         if self._due(key or text):
             self._logger.warning(text)
 
+    def info(self, text: str, key: str = '') -> None:
+        """Report what has changed."""
+        if self._due(key or text):
+            self._logger.info(text)
+
     def last(self, key: str) -> str:
         """Return the last error of this key, logged or not."""
         with self._lock:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from uaafusion_ros.frames import Frame
 from uaafusion_ros.frames import FramePair
 from uaafusion_ros.settings import FreezeSettings
@@ -17,6 +19,8 @@ from uaafusion_ros.stream.health import HealthMonitor
 from uaafusion_ros.stream.health import Mode
 from uaafusion_ros.stream.health import SHOWN_ALONE
 from uaafusion_ros.stream.monotonic_output import MonotonicOutput
+from uaafusion_ros.stream.offset import Offset
+from uaafusion_ros.stream.offset import OffsetEstimator
 from uaafusion_ros.stream.pairing import NearestPairing
 from uaafusion_ros.stream.pairing import Paired
 from uaafusion_ros.stream.pairing import PairingPolicy
@@ -27,6 +31,7 @@ from uaafusion_ros.stream.timeline import Drop
 from uaafusion_ros.stream.timeline import Dropped
 
 TICK_NS = 50_000_000  # between two calls of `on_tick`: a lost camera is told that much late
+_LEAST_CHANGE_MS = 5.0  # of the measured offset; less is not worth the frames it costs
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Job:
 
 
 class Notice(NamedTuple):
-    """Something to be logged: `level` 'error' or 'warning', `key` for what is the same fault."""
+    """To be logged: `level` 'error', 'warning' or 'info', `key` for what is the same fault."""
 
     level: str
     key: str
@@ -104,6 +109,11 @@ class FrameRouter:
         self._output = MonotonicOutput()
         self._freezes = _freezes(settings.freeze)
         self._skew = _skew(settings.sync)
+        self._set_up_offset(settings.sync)
+
+    def _set_up_offset(self, sync: SyncSettings) -> None:
+        self._offset_ns = round(sync.thermal_offset_ms * 1e6)
+        self._estimator = OffsetEstimator() if sync.estimate_offset else None
 
     def configure(self, settings: Settings, now_ns: int) -> Decision:
         """Take other settings; only what a change concerns starts anew, the mode never does."""
@@ -112,6 +122,11 @@ class FrameRouter:
             pairing = self._make_pairing(settings.sync)
             decision = self.reset(Drop.RESET, now_ns)
             self._pairing, self._skew = pairing, _skew(settings.sync)
+            if (settings.sync.estimate_offset and before.sync.estimate_offset
+                    and settings.sync.thermal_offset_ms == before.sync.thermal_offset_ms):
+                pairing.set_thermal_offset(self._offset_ns)
+            else:
+                self._set_up_offset(settings.sync)
         self._health.configure(settings.mode, settings.sync.policy)
         if settings.freeze != before.freeze:
             self._freezes = _freezes(settings.freeze)
@@ -119,15 +134,47 @@ class FrameRouter:
         return decision
 
     def on_frame(
-        self, camera: str, frame: Frame, now_ns: int, clock_ns: int = 0
+        self, camera: str, frame: Frame, now_ns: int, clock_ns: int = 0,
+        thumbnail: np.ndarray | None = None
     ) -> Decision:
         """
         Take a frame of 'thermal' or 'rgb' that has just arrived.
 
-        `clock_ns` is the clock that the cameras stamp with, 0 where it is not known.
+        `clock_ns` is the clock that the cameras stamp with, 0 where it is not known; `thumbnail`
+        a small gray image (HxW) where the offset is to be measured.
         """
+        measured = self._measure_offset(camera, frame.stamp_ns, now_ns, thumbnail)
+        decision = self._route(camera, frame, now_ns, clock_ns)
+        if measured is None:
+            return decision
+        return Decision(measured.jobs + decision.jobs, measured.drops + decision.drops,
+                        measured.notices + decision.notices)
+
+    def _measure_offset(
+        self, camera: str, stamp_ns: int, now_ns: int, thumbnail: np.ndarray | None
+    ) -> Decision | None:
+        """Apply another offset where motion shows it; waiting frames are settled before."""
+        if self._estimator is None or thumbnail is None or stamp_ns == 0:
+            return None
+        found = self._estimator.add(camera, thumbnail, stamp_ns, now_ns)
+        before_ms = self._offset_ns / 1e6
+        if found is None or (
+                abs(found.offset_ms - before_ms) < max(_LEAST_CHANGE_MS, found.uncertainty_ms)):
+            return None
+        decision = self.reset(Drop.RESET, now_ns)
+        self._offset_ns = round(found.offset_ms * 1e6)
+        self._pairing.set_thermal_offset(self._offset_ns)
+        decision.notices.append(Notice(
+            'info', 'thermal offset', f'sync.thermal_offset_ms is {found.offset_ms:.0f} (within '
+            f'{found.uncertainty_ms:.0f} ms) from now on, {before_ms:.0f} before: {found.reason}'))
+        return decision
+
+    def _route(self, camera: str, frame: Frame, now_ns: int, clock_ns: int) -> Decision:
         stamp_ns = frame.stamp_ns
-        refused = _refusal(stamp_ns, clock_ns, int(self._settings.input.max_future_s * 1e9))
+        # What only pairing sees may be ahead by a clock that is known to be.
+        bridged_ns = self._offset_ns if camera != self._settings.sync.reference == 'rgb' else 0
+        refused = _refusal(stamp_ns, clock_ns, bridged_ns,
+                           int(self._settings.input.max_future_s * 1e9))
         if refused is not None:
             reason, why = refused
             return self.on_refused(camera, reason, why)
@@ -177,18 +224,27 @@ class FrameRouter:
         """Return how the stamps stand to `clock_ns` and to one another."""
         return self._skew.summary()
 
+    @property
+    def estimates_offset(self) -> bool:
+        """Whether `on_frame` has a use for thumbnails."""
+        return self._estimator is not None
+
+    def thermal_offset(self) -> tuple[float, Offset | None]:
+        """Return what is added to thermal stamps in ms, and the last estimate, if one is made."""
+        latest = None if self._estimator is None else self._estimator.latest
+        return self._offset_ns / 1e6, latest
+
     def advice(self) -> str:
         """Return what should be set differently about pairing, or nothing."""
         return self._pairing.advice()
 
     def _settled(self, paired: Paired, now_ns: int) -> Decision:
-        sync, jobs, notices = self._settings.sync, [], []
+        jobs, notices = [], []
         for pair in paired.pairs:
             rgb, thermal = pair.rgb, pair.thermal
-            self._skew.on_pair(
-                thermal.stamp_ns + round(sync.thermal_offset_ms * 1e6) - rgb.stamp_ns)
+            self._skew.on_pair(thermal.stamp_ns + self._offset_ns - rgb.stamp_ns)
             self._health.on_pair(now_ns)
-            camera = sync.reference
+            camera = self._settings.sync.reference
             reference = rgb if camera == 'rgb' else thermal
             if self._output.admit_pair(reference.stamp_ns, now_ns):
                 jobs.append(Job(Mode.FUSED, now_ns, camera, reference, pair))
@@ -200,17 +256,19 @@ class FrameRouter:
         return Decision(jobs, paired.drops, notices)
 
 
-def _refusal(stamp_ns: int, clock_ns: int, max_future_ns: int) -> tuple[Drop, str] | None:
+def _refusal(
+    stamp_ns: int, clock_ns: int, offset_ns: int, max_future_ns: int
+) -> tuple[Drop, str] | None:
     """
     Return why a stamp cannot be used (reason, and a sentence with the remedy), or None.
 
-    Refused are zero stamps and stamps more than max_future_ns ahead of `clock_ns`, the clock
-    that the cameras are meant to stamp with (ROS time). At clock_ns 0 simulated time has not
-    begun, and nothing is ahead.
+    Refused are zero stamps and stamps that with `offset_ns` are more than max_future_ns ahead of
+    `clock_ns`, the clock that the cameras are meant to stamp with (ROS time). At clock_ns 0
+    simulated time has not begun, and nothing is ahead.
     """
     if stamp_ns == 0:
         return Drop.ZERO_STAMP, 'its stamp is zero; let the driver set header.stamp'
-    ahead = stamp_ns - clock_ns
+    ahead = stamp_ns + offset_ns - clock_ns
     if clock_ns and ahead > max_future_ns:
         return Drop.FUTURE, (
             f'its stamp lies {ahead / 1e9:.3f} s ahead of the ROS clock; synchronise the clocks, '

@@ -189,7 +189,7 @@ class HealthMonitor:
                     'their stamps are not equal, as sync.policy exact asks; compare the stamps, '
                     'then set sync.policy to nearest' if self._policy == 'exact' else
                     'their stamps lie further apart than sync.slop_ms; compare the stamps, then '
-                    'set sync.thermal_offset_ms')
+                    'set sync.thermal_offset_ms, or sync.estimate_offset to have it measured')
             return f'both cameras are back; {self._good} of {self._needed} pairs have come'
         if self._frozen_since['rgb'] is None:
             return 'both cameras send and pair'

@@ -67,6 +67,9 @@ class PairingPolicy(Protocol):
     def reset(self, reason: Drop) -> Paired:
         """Start anew; return what could still be paired and drop the rest for `reason`."""
 
+    def set_thermal_offset(self, offset_ns: int) -> None:
+        """Add this to thermal stamps from now on; to be called after `reset`."""
+
     def advice(self) -> str:
         """Return what should be set differently, judged by the frames seen, or nothing."""
 
@@ -129,6 +132,10 @@ class NearestPairing:
             timeline.give_up_suspect(reason)
             timeline.restart()
         return self._paired(pairs)
+
+    def set_thermal_offset(self, offset_ns: int) -> None:
+        """Add this to thermal stamps from now on; to be called after `reset`."""
+        self._thermal.offset_ns = offset_ns
 
     def advice(self) -> str:
         """Say so when the slop, above half the slower camera's period, can pair neighbours."""

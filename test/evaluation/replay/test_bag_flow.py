@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from rosbags.typesys import get_typestore
+from rosbags.typesys import Stores
 from toy_bags import PERIOD_NS
 from toy_bags import START_NS
 from toy_bags import still
 
 from uaafusion_ros.evaluation.bag_source import BagSource
 from uaafusion_ros.evaluation.bags import BagWriter
+from uaafusion_ros.evaluation.bags import TF_MESSAGE
 from uaafusion_ros.evaluation.replay.bag_flow import BagFlow
 from uaafusion_ros.evaluation.replay.labels import LabelBook
 from uaafusion_ros.evaluation.topics import choose
+from uaafusion_ros.imaging.registration.extrinsics import between
 from uaafusion_ros.settings import Settings
 
 MS = 1_000_000
@@ -122,3 +126,45 @@ def test_a_frozen_thermal_camera_is_not_fused(tmp_path):
     modes = [job.mode for job in flow.jobs()]
     assert flow.counts['dropped.thermal.frozen'] >= 6
     assert modes[:10] == ['FUSED'] * 10 and 'THERMAL_FROZEN' in modes[10:]
+
+
+def test_static_transforms_of_a_bag_are_kept_by_child_frame(tmp_path):
+    store = get_typestore(Stores.ROS2_JAZZY)
+    types = store.types
+    place = types['geometry_msgs/msg/TransformStamped'](
+        header=types['std_msgs/msg/Header'](
+            stamp=types['builtin_interfaces/msg/Time'](sec=0, nanosec=0), frame_id='rgb_optical'),
+        child_frame_id='thermal_optical',
+        transform=types['geometry_msgs/msg/Transform'](
+            translation=types['geometry_msgs/msg/Vector3'](x=0.1, y=0.0, z=0.0),
+            rotation=types['geometry_msgs/msg/Quaternion'](x=0.0, y=0.0, z=0.0, w=1.0)))
+    data = store.serialize_cdr(types[TF_MESSAGE](transforms=[place]), TF_MESSAGE)
+    with BagWriter(tmp_path / 'bag') as bag:
+        bag.add_serialized('/tf_static', TF_MESSAGE, START_NS, bytes(data))
+        for topic in ('rgb', 'thermal'):
+            bag.add_image(f'/{topic}', still(0, topic), 'mono8', START_NS, '', START_NS)
+    source = BagSource(tmp_path / 'bag')
+    flow = BagFlow(source, choose(source.topics, {}), Settings(), LabelBook(('a',)),
+                   lambda camera: None)
+    assert len([job for job in flow.jobs() if job.pair]) == 1
+    assert between(flow.transforms, 'rgb_optical', 'thermal_optical') == (
+        (0.1, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
+
+
+def test_a_delay_of_the_stamps_is_measured_in_a_replay_as_in_the_node(tmp_path):
+    rng = np.random.default_rng(0)
+    texture = np.repeat(rng.integers(0, 256, (24, 60)).astype(np.uint8), 15, axis=1)
+    moved = 0.0
+    with BagWriter(tmp_path / 'bag') as bag:
+        for number in range(15 * 20):
+            logged = START_NS + number * 50 * MS
+            moved += max(0.0, rng.normal(0, 3))
+            for topic, late_ms in (('rgb', 0), ('thermal', 110)):
+                image = texture[:, int(moved):int(moved) + 32]
+                bag.add_image(f'/{topic}', image, 'mono8', logged + late_ms * MS, '', logged)
+    source = BagSource(tmp_path / 'bag')
+    flow = BagFlow(source, choose(source.topics, {}),
+                   Settings().changed({'sync.estimate_offset': True}), LabelBook(('a',)),
+                   lambda camera: None)
+    skews = [job.pair.skew_ns / MS for job in flow.jobs() if job.pair]
+    assert len(skews) > 40 and set(skews[-40:]) == {110.0}

@@ -6,15 +6,19 @@ from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterator
 import time
+from typing import Any
 
 from uaafusion_ros.errors import UaafusionError
 from uaafusion_ros.evaluation.bag_source import BagSource
 from uaafusion_ros.evaluation.bags import CAMERA_INFO
 from uaafusion_ros.evaluation.bags import frame_of
 from uaafusion_ros.evaluation.bags import RawMessage
+from uaafusion_ros.evaluation.bags import TF_MESSAGE
+from uaafusion_ros.evaluation.bags import transforms_of
 from uaafusion_ros.evaluation.replay.labels import LabelBook
 from uaafusion_ros.evaluation.topics import Choice
 from uaafusion_ros.frames import Frame
+from uaafusion_ros.imaging.thumbnail import thumbnail
 from uaafusion_ros.settings import Settings
 from uaafusion_ros.stream.frame_router import Decision
 from uaafusion_ros.stream.frame_router import FrameRouter
@@ -31,8 +35,9 @@ class BagFlow:
     The log times of the messages stand for their arrival, so that a frame waits for a partner,
     and a camera is missed, exactly as on the robot; only stamps ahead of that clock are not
     refused, as a converted bag may have any log times. Labels go to their book. `infos` has the
-    last serialised CameraInfo by camera, `problem` the last image that could not be read,
-    `took_ms` the time spent since it was last emptied, by 'read' and 'pair'.
+    last serialised CameraInfo by camera, `transforms` those of /tf_static by child frame,
+    `problem` the last image that could not be read, `took_ms` the time spent since it was last
+    emptied, by 'read' and 'pair'.
     """
 
     def __init__(self, source: BagSource, choice: Choice, settings: Settings,
@@ -53,13 +58,14 @@ class BagFlow:
         self._now_ns = 0
         self.messages = 0
         self.infos: dict[str, bytes] = {}
+        self.transforms: dict[str, Any] = {}
         self.problem = ''
         self.took_ms: dict[str, float] = {'read': 0.0, 'pair': 0.0}
         self._stamps: dict[str, list[int]] = {camera: [] for camera in STREAMS}
 
     def jobs(self) -> Iterator[Job]:
         """Yield every pair and every frame that is shown alone, oldest first."""
-        topics = {*self._cameras, *self._info_cameras, self._label_topic} - {None}
+        topics = {*self._cameras, *self._info_cameras, self._label_topic, '/tf_static'} - {None}
         messages = self._source.messages(topics)
         while True:
             began = time.perf_counter()
@@ -116,7 +122,9 @@ class BagFlow:
             if moment <= now_ns:
                 jobs += self._counted(self._router.on_tick(moment))
         self._now_ns = now_ns
-        return jobs + self._counted(self._router.on_frame(camera, frame, now_ns))
+        small = thumbnail(frame.array, frame.encoding) if self._router.estimates_offset else None
+        return jobs + self._counted(
+            self._router.on_frame(camera, frame, now_ns, thumbnail=small))
 
     def _counted(self, decision: Decision) -> list[Job]:
         counts = decision.counts()
@@ -128,6 +136,10 @@ class BagFlow:
         """Return a camera's frame; keep or count anything else."""
         self.messages += 1
         camera = self._cameras.get(message.topic)
+        if message.type_name == TF_MESSAGE:
+            self.transforms.update(
+                {each.child_frame_id: each for each in transforms_of(message.data)})
+            return None
         if message.type_name == CAMERA_INFO:
             self.infos[self._info_cameras[message.topic]] = message.data
             return None

@@ -220,7 +220,8 @@ class _Run:
         if self._pipeline is None:
             infos = {camera: camera_info_of(data) for camera, data in self._flow.infos.items()}
             self._pipeline = make_pipeline(
-                self._tap, self._settings, registration=load(self._settings.registration, infos))
+                self._tap, self._settings, registration=load(
+                    self._settings.registration, infos, self._flow.transforms))
         if job.pair:
             return self._pipeline.process(job.pair)
         return self._pipeline.process_alone(job.camera, job.reference)

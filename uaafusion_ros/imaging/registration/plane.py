@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from uaafusion_ros.imaging.registration.camera import Camera
+from uaafusion_ros.imaging.registration.extrinsics import rotation_matrix
 from uaafusion_ros.imaging.registration.warp import Warp
 from uaafusion_ros.settings import RegistrationSettings
 
@@ -26,15 +27,6 @@ def registration(settings: RegistrationSettings, thermal: Camera, rgb: Camera) -
     rays = rgb.rays().reshape(-1, 2)
     points = np.column_stack([rays, np.ones(len(rays))]) * settings.plane_distance_m
     # R^T (p - t), of row vectors.
-    seen = (points - settings.translation_m) @ _matrix(settings.rotation)
+    seen = (points - settings.translation_m) @ rotation_matrix(settings.rotation)
     places = thermal.pixels(seen).reshape(height, width, 2)
     return Warp('plane', thermal.size[::-1], places)
-
-
-def _matrix(rotation: tuple[float, float, float, float]) -> np.ndarray:
-    """Return the rotation of a quaternion x, y, z, w as a matrix (3x3)."""
-    x, y, z, w = np.array(rotation) / np.linalg.norm(rotation)
-    return np.array([
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)]])
