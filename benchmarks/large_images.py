@@ -159,7 +159,7 @@ def main() -> None:
     print()
     print(table(['images', 'texture (SF), ratio', 'least', 'most', 'difference, levels',
                  'persons kept, whole, %', 'at VGA', 'mIoU, whole, %', 'at VGA'],
-                quality(samples, *backends), 3))
+                quality(samples, *backends), (0, 3, 3, 3, 1, 1, 1, 1, 1)))
 
 
 if __name__ == '__main__':

@@ -123,9 +123,9 @@ def load_backend(model: Path | None = None, preset: str = 'fast', backend: str =
 
     model: an ONNX file of this package, or a training checkpoint for 'torch'; None for the
     shipped one of `preset`. backend: one of NAMES; 'auto' is the first of AUTOMATIC that loads.
-    threads: of the processor's runtimes, 0 = all cores; working_size: (width, height) in which they
-    run much larger images, (0, 0) = never. cache: folder of TensorRT's engines, None for the
-    user's; precision: 'fp16' or 'fp32', what TensorRT computes in; progress: told of every
+    threads: of the processor's runtimes, 0 = all cores; working_size: (width, height) that they
+    work in on much larger images, (0, 0) = never. cache: folder of TensorRT's engines, None for
+    the user's; precision: 'fp16' or 'fp32', what TensorRT computes in; progress: told of every
     preparation, from another thread; one that it stops is tried later.
 
     Returns at once: the graph is compiled by `prepare` or for the first image of a size, and
