@@ -16,8 +16,8 @@ def core_limit() -> int:
     Return the cores that the process's control groups leave it, begun ones counted whole.
 
     0 where that is no fewer than its affinity names: runtimes know that one, and which cores are
-    faster or shared. More threads than the limit would be stopped together, in the midst of a pair,
-    until the next period. Version 2 of control groups (Linux kernel, cgroup-v2, cpu.max).
+    faster or shared. More threads than the limit would be stopped together, in the midst of a
+    pair, until the next period. Version 2 of control groups (Linux kernel, cgroup-v2, cpu.max).
     """
     path, limits = '', [float(len(os.sched_getaffinity(0)))]
     with suppress(OSError):

@@ -126,14 +126,15 @@ def load_backend(model: Path | None = None, preset: str = 'fast', backend: str =
     shipped one of `preset`. backend: one of NAMES; 'auto' is the first of AUTOMATIC that loads.
     threads: of the processor's runtimes, 0 = all that they may use; working_size: (width, height)
     that they work in on much larger images, (0, 0) = never. cache: folder of TensorRT's engines,
-    None for the user's; precision: 'fp16' or 'fp32', what TensorRT computes in; progress: told of every
-    preparation, from another thread; one that it stops is tried later.
+    None for the user's; precision: 'fp16' or 'fp32', what TensorRT computes in; progress: told of
+    every preparation, from another thread; one that it stops is tried later.
 
     Returns at once: the graph is compiled by `prepare` or for the first image of a size, and
     TensorRT's engine is built while a runtime of the processor works. Raises ModelFileError or
     EngineError.
     """
-    asked = Request(model, preset, threads or core_limit(), working_size, cache, precision, progress)
+    asked = Request(
+        model, preset, threads or core_limit(), working_size, cache, precision, progress)
     if backend == 'auto':
         return _first(AUTOMATIC, asked)
     for row in TABLE:
