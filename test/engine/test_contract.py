@@ -98,6 +98,18 @@ def test_large_images_are_decided_small_and_keep_their_texture(backend):
     assert (output.mask == whole.mask).mean() > 0.9
 
 
+@pytest.mark.parametrize('row', PROCESSOR, ids=lambda row: row.name)
+def test_large_images_are_prepared_for_the_size_they_run_in(row):
+    if row.package:
+        pytest.importorskip(row.package)
+    loaded = load_backend(backend=row.name, working_size=(96, 64))
+    loaded.prepare(128, 192)
+    assert loaded.infer(np.zeros((128, 192, 3), np.uint8),
+                        np.zeros((128, 192), np.uint8)).mask.shape == (128, 192)
+    assert loaded.ran_at == '96x64' and loaded.name.startswith(row.name)
+    loaded.close()
+
+
 @pytest.mark.parametrize('rgb,thermal', [
     (np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.uint8)),
     (np.zeros((8, 8, 3), np.uint8), np.zeros((8, 9), np.uint8)),

@@ -101,10 +101,9 @@ class Backend(ABC):
                 or rgb.shape != (height, width, 3) or 0 in thermal.shape):
             raise EngineError(f'rgb is {rgb.dtype} {rgb.shape}, thermal {thermal.dtype} '
                               f'{thermal.shape}; expected uint8 (H, W, 3) and uint8 (H, W)')
-        small = working_size(height, width, self.working_size)
-        padded = self.spec.padded(*small or (height, width))
+        padded = self.graph_size(height, width)
         self.ran_at = f'{padded[1]}x{padded[0]}'
-        if small is not None:
+        if padded != self.spec.padded(height, width):
             by_small = shrunk(rgb, padded), shrunk(thermal, padded)
             return EngineOutput(*carried(rgb, thermal, *by_small, self._run(*by_small)))
         if padded != (height, width):
@@ -115,6 +114,11 @@ class Backend(ABC):
         if padded != (height, width):
             outputs = [np.ascontiguousarray(array[:height, :width]) for array in outputs]
         return EngineOutput(*outputs)
+
+    def graph_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the (height, width) that the graph runs an image of this size in."""
+        small = working_size(height, width, self.working_size)
+        return self.spec.padded(*small or (height, width))
 
     def ready(self, height: int, width: int) -> bool:
         """Say whether images of this size run without a long preparation."""
