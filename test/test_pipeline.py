@@ -20,6 +20,7 @@ from uaafusion_ros.imaging.registration import Roi
 from uaafusion_ros.imaging.registration.homography import Homography
 from uaafusion_ros.imaging.thermal import ThermalScaler
 from uaafusion_ros.pipeline import FusionPipeline
+from uaafusion_ros.pipeline import make_backend
 from uaafusion_ros.pipeline import make_pipeline
 from uaafusion_ros.settings import RegistrationSettings
 from uaafusion_ros.settings import Settings
@@ -179,3 +180,13 @@ def test_parameters_make_the_pipeline(images, tmp_path):
     missing = settings.changed({'registration.file': str(tmp_path / 'none.yaml')})
     with pytest.raises(RegistrationError, match='none.yaml'):
         make_pipeline(Mirror(), missing)
+
+
+@pytest.mark.parametrize('asked,ran_at', [([64, 32], '64x32'), ([0, 0], '192x96')])
+def test_the_engine_works_at_the_size_of_the_parameter(asked, ran_at):
+    backend = make_backend(Settings().changed({
+        'engine.backend': 'onnxruntime', 'engine.working_size': asked}))
+    result = make_pipeline(backend, Settings()).fuse(
+        np.zeros((96, 192, 3), np.uint8), np.zeros((48, 96), np.uint16))
+    assert result.fused.shape == (96, 192, 3) and backend.ran_at == ran_at
+    backend.close()

@@ -118,6 +118,16 @@ def test_with_stamps_the_range_is_that_of_a_stream(pipeline, arrays):
     assert warmer.mean() > still.mean()
 
 
+@pytest.mark.parametrize('asked,ran_at', [
+    ({}, '640x512'), ({'working_size': (0, 0)}, '864x672')])
+def test_large_images_run_small_unless_told_otherwise(asked, ran_at):
+    pipeline = load(backend='onnxruntime', **asked)
+    rgb = np.zeros((672, 840, 3), np.uint8)
+    assert pipeline.fuse(rgb, np.zeros((84, 105), np.uint8)).mask.shape == (672, 840)
+    assert pipeline.backend.ran_at == ran_at
+    pipeline.backend.close()
+
+
 @pytest.mark.parametrize('change, remedy', [
     (lambda rgb, thermal: (rgb / np.float32(255), thermal), 'float32 .*uint8.*255 \\*'),
     (lambda rgb, thermal: (rgb[..., 0], thermal), r'\(130, 170\).*np\.stack'),

@@ -32,6 +32,7 @@ from uaafusion_ros.imaging.registration.drift import DriftMonitor
 from uaafusion_ros.imaging.thermal import ScaledThermal
 from uaafusion_ros.imaging.thermal import ThermalFacts
 from uaafusion_ros.imaging.thermal import ThermalScaler
+from uaafusion_ros.settings import EngineSettings
 from uaafusion_ros.settings import RegistrationSettings
 from uaafusion_ros.settings import Settings
 
@@ -190,7 +191,8 @@ class FusionPipeline:
 
 
 def load(preset: str = 'fast', *, model: Path | str | None = None, backend: str = 'auto',
-         registration: Path | str | None = None) -> FusionPipeline:
+         registration: Path | str | None = None,
+         working_size: tuple[int, int] = EngineSettings.working_size) -> FusionPipeline:
     """
     Return a pipeline that is ready to fuse arrays.
 
@@ -200,6 +202,8 @@ def load(preset: str = 'fast', *, model: Path | str | None = None, backend: str 
         backend: 'auto', or the name of a runtime, such as 'onnxruntime'.
         registration: a file that `uaafusion calibrate` wrote; without one, thermal is scaled to
             the size of the RGB image.
+        working_size: (width, height) at which the processor's runtimes work on much larger images;
+            (0, 0) runs each image at its own size.
 
     Raises:
         ModelFileError: the model is missing, altered, or not one of this package.
@@ -209,7 +213,7 @@ def load(preset: str = 'fast', *, model: Path | str | None = None, backend: str 
     laid = None if registration is None else load_registration(
         RegistrationSettings(mode='homography', file=str(registration)))
     runtime = load_backend(model=None if model is None else Path(model), preset=preset,
-                           backend=backend)
+                           backend=backend, working_size=working_size)
     return FusionPipeline(runtime, registration=laid)
 
 
@@ -218,7 +222,7 @@ def make_backend(settings: Settings) -> Backend:
     model, engine = settings.model, settings.engine
     return load_backend(
         model=Path(model.path) if model.path else None, preset=model.preset,
-        backend=engine.backend, threads=engine.threads,
+        backend=engine.backend, threads=engine.threads, working_size=engine.working_size,
         cache=Path(engine.cache) if engine.cache else None, precision=engine.precision)
 
 

@@ -57,8 +57,13 @@ class EngineSettings(Section, prefix='engine.'):
         '', "Folder of the engines that TensorRT built; empty is the user's own cache.",
         change='unconfigured')
     threads: int = expert(
-        0, "Threads of the processor's runtimes; 0 uses every core.", '', 0, 1024,
-        change='unconfigured')
+        0, "Threads of the processor's runtimes; 0 uses every core that affinity and container "
+        'leave to the process.', '', 0, 1024, change='unconfigured')
+    working_size: tuple[int, int] = parameter(
+        (640, 480), 'Size that the network works in on a processor where images have half as many '
+        'pixels again or more: never smaller than this, in the shape of the image. The fused '
+        "image keeps the whole images' texture. [0, 0] works in every image's own size.",
+        'pixels', 0, 16384, kind='size', change='unconfigured')
     warmup_size: tuple[int, int] = parameter(
         (0, 0), 'Image size of the RGB camera to prepare the runtime for while configuring; '
         '[0, 0] prepares it when the first pair comes, which can cost seconds of images. A '

@@ -78,6 +78,38 @@ def test_colour_order_is_kept(backend):
     np.testing.assert_allclose(fused[..., 2] - fused[..., 1], 20, atol=2)
 
 
+def test_large_images_are_decided_small_and_keep_their_texture(backend):
+    """The network sees a quarter of the pixels, the fused image shows them all."""
+    rgb, thermal = (image[1:449, 2:610] for image in pair())
+    whole = backend.infer(rgb, thermal)
+    assert backend.ran_at == '608x448'
+    backend.working_size = (304, 224)
+    try:
+        output = backend.infer(rgb, thermal)
+    finally:
+        backend.working_size = (0, 0)
+    assert backend.ran_at == '320x224'
+    texture, kept, blurred = (
+        cv2.Laplacian(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.CV_32F).std()
+        for image in (whole.fused, output.fused,
+                      cv2.resize(cv2.resize(whole.fused, (304, 224)), (608, 448))))
+    assert blurred < 0.7 * texture < 0.9 * texture < kept < 1.1 * texture
+    assert cv2.absdiff(output.fused, whole.fused).mean() < 6
+    assert (output.mask == whole.mask).mean() > 0.9
+
+
+@pytest.mark.parametrize('row', PROCESSOR, ids=lambda row: row.name)
+def test_large_images_are_prepared_for_the_size_they_run_in(row):
+    if row.package:
+        pytest.importorskip(row.package)
+    loaded = load_backend(backend=row.name, working_size=(96, 64))
+    loaded.prepare(128, 192)
+    assert loaded.infer(np.zeros((128, 192, 3), np.uint8),
+                        np.zeros((128, 192), np.uint8)).mask.shape == (128, 192)
+    assert loaded.ran_at == '96x64' and loaded.name.startswith(row.name)
+    loaded.close()
+
+
 @pytest.mark.parametrize('rgb,thermal', [
     (np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.uint8)),
     (np.zeros((8, 8, 3), np.uint8), np.zeros((8, 9), np.uint8)),

@@ -136,7 +136,7 @@ def test_tensorrt_is_taken_where_there_is_a_gpu_and_the_processor_stands_in(
     monkeypatch.setattr(tensorrt, 'load', FakeTensorRT)
     told = []
     loaded = load_backend(backend=asked, cache=Path('engines'), precision='fp32',
-                          progress=lambda *args: told.append(args) or True)
+                          working_size=(64, 32), progress=lambda *args: told.append(args) or True)
     assert (loaded.name, loaded.choice) == ('tensorrt fp32 engines', said)
     with pytest.raises(EngineError, match='failed: out of memory; running on the processor'):
         loaded.prepare(32, 32, lambda phase, share: True)
@@ -144,6 +144,9 @@ def test_tensorrt_is_taken_where_there_is_a_gpu_and_the_processor_stands_in(
     rgb = np.zeros((32, 64, 3), np.uint8)
     assert loaded.infer(rgb, rgb[..., 0].copy()).mask.shape == (32, 64)
     assert not loaded.name.startswith('tensorrt')
+    assert loaded.infer(np.zeros((96, 192, 3), np.uint8),
+                        np.zeros((96, 192), np.uint8)).mask.shape == (96, 192)
+    assert loaded.ran_at == '64x32', 'the processor works at the size that was asked for'
     loaded.close()
 
 

@@ -69,7 +69,7 @@ class Bench:
 
 def backend(**given):
     return SimpleNamespace(**{'name': 'x 1.0', 'choice': 'only one', 'problem': '',
-                              'progress': '', 'take_notes': list,
+                              'progress': '', 'take_notes': list, 'ran_at': '640x512',
                               'gpu_memory': lambda: None, **given})
 
 
@@ -95,6 +95,7 @@ def test_every_key_is_there_once():
 def test_a_build_and_a_lost_runtime_are_warnings():
     bench = Bench()
     assert bench.status('engine', backend=backend())[:2] == (OK, 'ok')
+    assert bench.status('engine', backend=backend())[2]['working_size'] == '640x512'
     level, message, values = bench.status(
         'engine', backend=backend(progress='TensorRT: building (40%)'))
     assert level == WARN and 'building (40%)' in message and '40%' in values['progress']

@@ -17,6 +17,9 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
+from uaafusion_ros.engine.working_size import carried
+from uaafusion_ros.engine.working_size import shrunk
+from uaafusion_ros.engine.working_size import working_size
 from uaafusion_ros.errors import EngineError
 
 # Names and kinds of a deployed graph's images.
@@ -71,7 +74,9 @@ class Backend(ABC):
 
     `name` is the runtime's, with its version; `choice` says why this one runs. `problem` is what
     is wrong now, `progress` what is being prepared and how far; both are empty most of the time,
-    and any thread may read them.
+    and any thread may read them. Much larger images than `working_size` (width, height) run on the
+    graph made small, as engine/working_size.py says; `ran_at` is the size, padding included, that
+    the last image ran in.
     """
 
     def __init__(self, spec: ModelSpec, name: str) -> None:
@@ -80,6 +85,8 @@ class Backend(ABC):
         self.choice = ''
         self.problem = ''
         self.progress = ''
+        self.working_size = (0, 0)
+        self.ran_at = ''
         self._notes: deque[str] = deque(maxlen=NOTES)
 
     def infer(self, rgb: np.ndarray, thermal: np.ndarray) -> EngineOutput:
@@ -94,7 +101,11 @@ class Backend(ABC):
                 or rgb.shape != (height, width, 3) or 0 in thermal.shape):
             raise EngineError(f'rgb is {rgb.dtype} {rgb.shape}, thermal {thermal.dtype} '
                               f'{thermal.shape}; expected uint8 (H, W, 3) and uint8 (H, W)')
-        padded = self.spec.padded(height, width)
+        padded = self.graph_size(height, width)
+        self.ran_at = f'{padded[1]}x{padded[0]}'
+        if padded != self.spec.padded(height, width):
+            by_small = shrunk(rgb, padded), shrunk(thermal, padded)
+            return EngineOutput(*carried(rgb, thermal, *by_small, self._run(*by_small)))
         if padded != (height, width):
             rgb, thermal = (
                 cv2.copyMakeBorder(image, 0, padded[0] - height, 0, padded[1] - width,
@@ -103,6 +114,11 @@ class Backend(ABC):
         if padded != (height, width):
             outputs = [np.ascontiguousarray(array[:height, :width]) for array in outputs]
         return EngineOutput(*outputs)
+
+    def graph_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the (height, width) that the graph runs an image of this size in."""
+        small = working_size(height, width, self.working_size)
+        return self.spec.padded(*small or (height, width))
 
     def ready(self, height: int, width: int) -> bool:
         """Say whether images of this size run without a long preparation."""

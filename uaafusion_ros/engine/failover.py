@@ -85,14 +85,14 @@ class FailoverBackend(Backend):
             except Exception as error:  # a GPU's libraries raise more than our own errors
                 self._lose(error)
             else:
-                self.name = self._primary.name
+                self.name, self.ran_at = self._primary.name, self._primary.ran_at
                 if self._clock() - self._restored_at > self._retry_s:
                     self._retry_s = 0.0
                 return [output.fused, output.mask, output.confidence]
         if self._spare is None:
             self._spare = self._load_spare()
         output = self._spare.infer(rgb, thermal)
-        self.name = self._spare.name
+        self.name, self.ran_at = self._spare.name, self._spare.ran_at
         return [output.fused, output.mask, output.confidence]
 
     def _may_run(self, height: int, width: int) -> bool:

@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from uaafusion_ros.engine.cores import core_limit
 from uaafusion_ros.engine.gpu import find_gpu
 from uaafusion_ros.engine.tensorrt.api import INSTALL
 from uaafusion_ros.errors import DependencyError
@@ -40,6 +41,7 @@ class Request:
     model: Path | None
     preset: str
     threads: int
+    working_size: tuple[int, int]
     cache: Path | None
     precision: str
     progress: Progress | None
@@ -114,22 +116,25 @@ NODE_NAMES = ('auto', *(row.name for row in AUTOMATIC))
 
 
 def load_backend(model: Path | None = None, preset: str = 'fast', backend: str = 'auto',
-                 threads: int = 0, cache: Path | None = None,
-                 precision: str = 'fp16', progress: Progress | None = None) -> Backend:
+                 threads: int = 0, working_size: tuple[int, int] = (0, 0),
+                 cache: Path | None = None, precision: str = 'fp16',
+                 progress: Progress | None = None) -> Backend:
     """
     Load a model on a runtime.
 
     model: an ONNX file of this package, or a training checkpoint for 'torch'; None for the
     shipped one of `preset`. backend: one of NAMES; 'auto' is the first of AUTOMATIC that loads.
-    threads: of the processor's runtimes, 0 = all cores. cache: folder of TensorRT's engines, None
-    for the user's; precision: 'fp16' or 'fp32', what TensorRT computes in; progress: told of every
-    preparation, from another thread; one that it stops is tried later.
+    threads: of the processor's runtimes, 0 = all that they may use; working_size: (width, height)
+    that they work in on much larger images, (0, 0) = never. cache: folder of TensorRT's engines,
+    None for the user's; precision: 'fp16' or 'fp32', what TensorRT computes in; progress: told of
+    every preparation, from another thread; one that it stops is tried later.
 
     Returns at once: the graph is compiled by `prepare` or for the first image of a size, and
     TensorRT's engine is built while a runtime of the processor works. Raises ModelFileError or
     EngineError.
     """
-    asked = Request(model, preset, threads, cache, precision, progress)
+    asked = Request(
+        model, preset, threads or core_limit(), working_size, cache, precision, progress)
     if backend == 'auto':
         return _first(AUTOMATIC, asked)
     for row in TABLE:
@@ -202,9 +207,12 @@ def _load(row: Runtime, asked: Request) -> Backend:
     if row.package and find_spec(row.package) is None:
         raise EngineError(f'the Python package {row.package} is not installed: {row.install}')
     try:
-        return row.load(asked)
+        loaded = row.load(asked)
     except UaafusionError:
         raise
     except Exception as error:  # a half-installed runtime fails in its own ways
         raise EngineError(f'it is installed but cannot be loaded ({type(error).__name__}: '
                           f'{error}); install it again: {row.install}') from error
+    if row.runs_on == 'processor':
+        loaded.working_size = asked.working_size
+    return loaded

@@ -210,6 +210,7 @@ class Reports:
                     if backend.progress else '')
         return status('engine', {
             'backend': backend.name, 'choice': backend.choice, 'model': model,
+            'working_size': backend.ran_at,
             'progress': backend.progress}, warning=backend.problem or building)
 
     def _registration(self, parts: Parts, mode: str) -> DiagnosticStatus:
