@@ -130,8 +130,8 @@ class FusionNode(LifecycleNode):
         self._labels = LabelTopics(self, backend.spec)
         clock: Any = self.get_clock()  # a ROSClock
         self._fuser = Fuser(
-            pipeline, self._outputs, clock, self._counters, self._latencies, self._log,
-            self._declared, self._infos)
+            pipeline, self._preparation, self._outputs, clock, self._counters, self._latencies,
+            self._log, self._declared, self._infos)
         self.get_logger().info(
             f'configured: model {backend.spec.path.name}, backend {backend.name} '
             f'({backend.choice})')
