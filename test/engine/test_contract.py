@@ -181,6 +181,42 @@ def test_openvino_fuses_on_while_another_size_is_prepared(openvino):
     assert openvino.name.startswith('openvino')
 
 
+def test_openvino_compiles_nothing_at_the_second_start(tmp_path, monkeypatch):
+    """Unless what it kept was altered, or is refused by this version or processor."""
+    runtime = pytest.importorskip('openvino')
+    compiled = []
+
+    class Core(runtime.Core):
+        def compile_model(self, *arguments):
+            compiled.append(True)
+            return super().compile_model(*arguments)
+
+        def import_model(self, data, *arguments):
+            if refuse:
+                raise RuntimeError('made by another version')
+            return super().import_model(data, *arguments)
+
+    def started():
+        loaded = load_backend(backend='openvino', cache=tmp_path / 'engines')
+        output = loaded.infer(*(image[:64, :96] for image in pair()))
+        loaded.close()
+        return output.fused, len(compiled)
+
+    monkeypatch.setattr(runtime, 'Core', Core)
+    refuse = False
+    expected, _ = started()
+    (kept,) = (tmp_path / 'engines').rglob('*.engine')
+    for damage, compilations in ((None, 1), (b'no engine', 2), (None, 2)):
+        if damage:
+            kept.write_bytes(damage)
+        fused, so_far = started()
+        np.testing.assert_array_equal(fused, expected)
+        assert so_far == compilations
+    refuse = True
+    np.testing.assert_array_equal(started()[0], expected)
+    assert len(compiled) == 3
+
+
 def test_images_of_many_sizes_come_out_as_each_alone(backend):
     """Whatever runs a size gives what the graph of that size gives."""
     name = backend.name.split()[0]

@@ -83,7 +83,7 @@ def _tensorrt(asked: Request) -> Backend:
 
 def _openvino(asked: Request) -> Backend:
     from uaafusion_ros.engine.openvino_backend import OpenVINOBackend
-    return OpenVINOBackend(*asked.onnx, asked.threads)
+    return OpenVINOBackend(*asked.onnx, asked.threads, asked.cache)
 
 
 def _onnxruntime(asked: Request) -> Backend:
@@ -121,9 +121,9 @@ def load_backend(model: Path | None = None, preset: str = 'fast', backend: str =
 
     model: an ONNX file of this package, or a training checkpoint for 'torch'; None for the
     shipped one of `preset`. backend: one of NAMES; 'auto' is the first of AUTOMATIC that loads.
-    threads: of the processor's runtimes, 0 = all cores. cache: folder of TensorRT's engines, None
-    for the user's; precision: 'fp16' or 'fp32', what TensorRT computes in; progress: told of every
-    preparation, from another thread; one that it stops is tried later.
+    threads: of the processor's runtimes, 0 = all cores. cache: folder of the compiled engines,
+    None for the user's; precision: 'fp16' or 'fp32', what TensorRT computes in; progress: told of
+    every preparation, from another thread; one that it stops is tried later.
 
     Returns at once: the graph is compiled by `prepare` or for the first image of a size, and
     TensorRT's engine is built while a runtime of the processor works. Raises ModelFileError or
