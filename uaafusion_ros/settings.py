@@ -54,7 +54,7 @@ class EngineSettings(Section, prefix='engine.'):
     precision: str = expert(
         'fp16', 'What TensorRT computes in.', choices=('fp16', 'fp32'), change='unconfigured')
     cache: str = expert(
-        '', "Folder of the engines that TensorRT built; empty is the user's own cache.",
+        '', "Folder of the compiled engines; empty is the user's own cache.",
         change='unconfigured')
     threads: int = expert(
         0, "Threads of the processor's runtimes; 0 uses every core that affinity and container "

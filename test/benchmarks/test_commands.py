@@ -88,3 +88,14 @@ def test_what_cannot_run_is_said_and_stops_nothing(tmp_path):
     done = run(ROOT / 'benchmarks/bench.py', '--from', tmp_path / 'bench.json')
     assert done.returncode == 2
     assert 'Not measured: no ROS here' in done.stdout
+
+
+def test_sizes_that_differ_and_the_first_pair_are_timed():
+    pytest.importorskip('openvino')
+    done = run(ROOT / 'benchmarks/mixed_sizes.py', '--pairs', 3, '--backend', 'openvino')
+    (mixed,) = rows(done.stdout, 'openvino')
+    assert int(mixed[1]) == 3 and all(float(cell) > 0 for cell in mixed[2:])
+    done = run(ROOT / 'benchmarks/first_pair.py', '--runs', 1, '--backend', 'openvino')
+    cold, warm = rows(done.stdout, 'openvino')
+    assert (cold[1], warm[1]) == ('empty', 'filled')
+    assert 0 < float(warm[3]) < float(cold[3]), 'the second start compiled again'

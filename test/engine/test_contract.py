@@ -1,13 +1,14 @@
 """Every runtime keeps the same contract, on the shipped model and real images."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import cv2
 import numpy as np
 import pytest
 
 import uaafusion_ros
-from uaafusion_ros.engine.contract import MET
 from uaafusion_ros.engine.contract import PerSize
 from uaafusion_ros.engine.loading import load_backend
 from uaafusion_ros.engine.loading import PROCESSOR
@@ -156,24 +157,105 @@ def test_graphs_are_compiled_once_per_size_and_two_are_kept():
     assert compiled == [(1, 1), (2, 2), (3, 3), (2, 2)]
 
 
-def test_a_graph_of_any_size_runs_mixed_sizes_and_the_first_and_frequent_have_their_own():
+def test_two_threads_that_want_one_graph_compile_it_once():
+    begun, go, compiled = Event(), Event(), []
+
+    def compile_for(*size):
+        begun.set()
+        assert go.wait(5.0)
+        return compiled.append(size) or size
+
+    graphs = PerSize(compile_for)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(graphs.get, 1, 1)
+        assert begun.wait(5.0)
+        second = threads.submit(graphs.get, 1, 1)
+        go.set()
+        assert (first.result(5.0), second.result(5.0)) == ((1, 1), (1, 1))
+    assert compiled == [(1, 1)]
+
+
+@pytest.fixture
+def openvino():
+    pytest.importorskip('openvino')
+    loaded = load_backend(backend='openvino')
+    yield loaded
+    loaded.close()
+
+
+def _runtime(backend, side):
+    rgb = np.zeros((side, 32, 3), np.uint8)
+    backend.infer(rgb, rgb[..., 0].copy())
+    return backend.name.split()[0]
+
+
+def test_openvino_compiles_for_the_first_size_and_for_those_met_often(openvino):
+    """The others run where a new size costs nothing, and a camera's new size is soon as fast."""
+    assert _runtime(openvino, 32) == 'openvino'
+    assert [_runtime(openvino, side) for side in range(64, 416, 32)] == ['onnxruntime'] * 11
+    assert _runtime(openvino, 32) == 'openvino'
+    ran = [_runtime(openvino, 64) for _ in range(60)]
+    assert ran == ['onnxruntime'] * 49 + ['openvino'] * 11
+
+
+def test_openvino_fuses_on_while_another_size_is_prepared(openvino):
+    _runtime(openvino, 32)
+    ran = []
+    with ThreadPoolExecutor(1) as other:
+        prepared = other.submit(openvino.prepare, 480, 640)
+        while not prepared.done():
+            ran.append(_runtime(openvino, 64))
+        prepared.result()
+    assert len(ran) > 5 and 'openvino' not in ran[:5]
+    assert _runtime(openvino, 480) == 'onnxruntime', 'a size of its own'
+    rgb = np.zeros((480, 640, 3), np.uint8)
+    openvino.infer(rgb, rgb[..., 0].copy())
+    assert openvino.name.startswith('openvino')
+
+
+def test_openvino_compiles_nothing_at_the_second_start(tmp_path, monkeypatch):
+    """Unless what it kept was altered, or is refused by this version or processor."""
+    runtime = pytest.importorskip('openvino')
     compiled = []
-    graphs = PerSize(lambda *size: compiled.append(size) or size,
-                     compile_free=lambda: compiled.append('any') or 'any')
-    assert graphs.get(1, 1) == (1, 1)
-    assert [graphs.get(height, 2) for height in range(1, 200)] == ['any'] * 199
-    assert graphs.get(1, 1) == (1, 1)
-    assert compiled == [(1, 1), 'any']
-    ran = [graphs.get(500, 500) for _ in range(MET + 1)]
-    assert ran == ['any'] * MET + [(500, 500)]
+
+    class Core(runtime.Core):
+        def compile_model(self, *arguments):
+            compiled.append(True)
+            return super().compile_model(*arguments)
+
+        def import_model(self, data, *arguments):
+            if refuse:
+                raise RuntimeError('made by another version')
+            return super().import_model(data, *arguments)
+
+    def started():
+        loaded = load_backend(backend='openvino', cache=tmp_path / 'engines')
+        output = loaded.infer(*(image[:64, :96] for image in pair()))
+        loaded.close()
+        return output.fused, len(compiled)
+
+    monkeypatch.setattr(runtime, 'Core', Core)
+    refuse = False
+    expected, _ = started()
+    (kept,) = (tmp_path / 'engines').rglob('*.engine')
+    for damage, compilations in ((None, 1), (b'no engine', 2), (None, 2)):
+        if damage:
+            kept.write_bytes(damage)
+        fused, so_far = started()
+        np.testing.assert_array_equal(fused, expected)
+        assert so_far == compilations
+    refuse = True
+    np.testing.assert_array_equal(started()[0], expected)
+    assert len(compiled) == 3
 
 
 def test_images_of_many_sizes_come_out_as_each_alone(backend):
-    """One graph runs them, and gives what the graph of the one size gives."""
+    """Whatever runs a size gives what the graph of that size gives."""
+    name = backend.name.split()[0]
     for height, width in ((96, 128), (70, 130), (128, 64), (33, 190), (70, 130)):
         images = [image[100:100 + height, 100:100 + width] for image in pair()]
         got = backend.infer(*images)
-        alone = load_backend(backend=backend.name.split()[0])
+        alone = load_backend(backend=name)
         expected = alone.infer(*images)
         alone.close()
         assert got.fused.shape == images[0].shape

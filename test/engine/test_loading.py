@@ -1,7 +1,6 @@
 """One table of backends: which is taken, and what is said of those that were not."""
 
 from dataclasses import replace
-from pathlib import Path
 import subprocess
 import sys
 
@@ -131,13 +130,13 @@ class FakeTensorRT(Backend):
 
 @pytest.mark.parametrize('asked,said', [('auto', 'on Orin'), ('tensorrt', 'asked for')])
 def test_tensorrt_is_taken_where_there_is_a_gpu_and_the_processor_stands_in(
-        monkeypatch, gpu, asked, said):
+        monkeypatch, tmp_path, gpu, asked, said):
     from uaafusion_ros.engine.tensorrt import backend as tensorrt
     monkeypatch.setattr(tensorrt, 'load', FakeTensorRT)
     told = []
-    loaded = load_backend(backend=asked, cache=Path('engines'), precision='fp32',
+    loaded = load_backend(backend=asked, cache=tmp_path / 'engines', precision='fp32',
                           working_size=(64, 32), progress=lambda *args: told.append(args) or True)
-    assert (loaded.name, loaded.choice) == ('tensorrt fp32 engines', said)
+    assert (loaded.name, loaded.choice) == (f'tensorrt fp32 {tmp_path}/engines', said)
     with pytest.raises(EngineError, match='failed: out of memory; running on the processor'):
         loaded.prepare(32, 32, lambda phase, share: True)
     assert told == []

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from threading import current_thread
+from threading import enumerate as enumerate_threads
 from threading import Event
+from threading import Timer
 from types import SimpleNamespace
 
 import numpy as np
@@ -87,3 +89,53 @@ def test_a_build_that_fails_is_told(log):
             break
         Event().wait(0.01)
     assert log.said == ['the engine was not prepared: no memory']
+
+
+def settled(preparation, size):
+    """Tell of images of a size until no thread prepares any more."""
+    preparation.follow(size)
+    for thread in enumerate_threads():
+        if thread.name == 'preparation':
+            thread.join(5.0)
+
+
+def test_a_new_size_of_the_images_is_prepared_beside_the_node(log):
+    backend = SlowBackend(ready=True)
+    prepared = []
+    backend.prepare = lambda *size: prepared.append((size[:2], current_thread()))
+    preparation = Preparation(backend, (640, 480), log)
+    for size in ((480, 640), (480, 640), (256, 320), (256, 320), (480, 640)):
+        settled(preparation, size)
+    assert [size for size, _ in prepared] == [(480, 640), (256, 320), (480, 640)]
+    assert prepared[0][1] is current_thread() is not prepared[1][1]
+
+
+def test_sizes_that_come_meanwhile_wait_and_none_is_forgotten(log):
+    backend = SlowBackend(ready=False)
+    preparation = Preparation(backend, (640, 480), log)
+    assert backend.asked.wait(5.0)
+    preparation.follow((256, 320))
+    assert len(backend.threads) == 1
+    backend.prepare = lambda *size: backend.threads.append(size[:2])
+    preparation.cancel()
+    settled(preparation, (256, 320))
+    assert backend.threads[1:] == [(256, 320)]
+
+
+@pytest.mark.parametrize('state', ['progress', 'problem'])
+def test_a_backend_that_prepares_itself_or_has_failed_is_left_alone(log, state):
+    backend = SlowBackend(ready=True)
+    preparation = Preparation(backend, (0, 0), log)
+    setattr(backend, state, 'building')
+    settled(preparation, (480, 640))
+    assert backend.threads == []
+
+
+def test_giving_up_waits_for_what_cannot_be_stopped(log):
+    backend, go = SlowBackend(ready=True), Event()
+    backend.prepare = lambda *_: go.wait(5.0) and backend.ended.set()
+    preparation = Preparation(backend, (0, 0), log)
+    preparation.follow((480, 640))
+    Timer(0.1, go.set).start()
+    preparation.cancel()
+    assert backend.ended.is_set()

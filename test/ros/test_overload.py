@@ -85,3 +85,22 @@ def test_at_three_times_its_capacity_the_node_stays_prompt_and_flat(robot, recor
     assert counts['paired'] >= 0.99 * source.sent['rgb']
     assert memory[-1] < 1.05 * memory[10], memory
     assert held(node.pid)['threads'] == threads
+
+
+def test_a_camera_that_changes_its_size_loses_three_pairs_at_most(robot):
+    """The engine for the new size is compiled beside the images, and runs them then."""
+    listener = robot.listener
+    listener.hear('fused/image')
+    robot.active(engine__warmup_size=[128, 96], engine__threads=1, engine__backend='openvino')
+    source = Source(listener, size=(128, 96))
+    assert source.matched()
+    _flood(source, 10.0, 2.0)
+    before = listener.counts()
+    source.resize((192, 128))
+    sent = _flood(source, 10.0, 5.0)
+    found = listener.images['/fused/image']
+    until(lambda: len([image for image in found if image.width == 192]) >= sent)
+    lost = sent - len([image for image in found if image.width == 192])
+    counts = listener.counts()
+    assert lost <= 3, (lost, before, counts)
+    assert listener.values()['backend'].startswith('openvino')

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC
 from abc import abstractmethod
-from collections import Counter
 from collections import deque
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Generic
 from typing import TypeVar
 
@@ -31,8 +31,6 @@ Progress = Callable[[str, float], bool]
 NOTES = 32
 # Graphs of a backend. A camera has one size; a second is for cameras that alternate in a replay.
 KEPT = 2
-# Images of a size that the graph of free size runs before one of that size pays for itself.
-MET = 50
 
 Graph = TypeVar('Graph')
 
@@ -130,7 +128,8 @@ class Backend(ABC):
 
         Seconds on a processor; a TensorRT engine that has to be built takes minutes, tells
         `progress` about it, and stops with EngineError when that returns False. Another thread
-        than the one that infers may call it only where the class says so. Raises EngineError.
+        than the one that infers may call it where the class says so, as those of a node do.
+        Raises EngineError.
         """
         self.infer(np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8))
 
@@ -164,48 +163,45 @@ class Backend(ABC):
 
 class PerSize(Generic[Graph]):
     """
-    Keeps a graph for each (height, width) that is met often, compiled on first use.
+    Keeps a graph for each (height, width), compiled on first use; any thread may call.
 
-    A graph of fixed size runs up to twice as fast as one with free dimensions, as the runtime can
-    fold all shape arithmetic, but costs as much as running ten images. So, where a runtime has
-    `compile_free` for a graph of any size, that one runs every size but the first until it was
-    met MET times: a camera keeps the graph of its size, a folder of mixed sizes compiles two.
-    `release` frees what is kept no longer, where that is more than to forget it.
+    A graph of fixed size runs faster than one with free dimensions, as the runtime can fold all
+    shape arithmetic, but costs as much as running ten images. `release` frees what is kept no
+    longer, where that is more than to forget it.
     """
 
     def __init__(self, compile_for: Callable[[int, int], Graph],
-                 release: Callable[[Graph], None] | None = None,
-                 compile_free: Callable[[], Graph] | None = None) -> None:
+                 release: Callable[[Graph], None] | None = None) -> None:
         self._compile = compile_for
         self._release = release
-        self._compile_free = compile_free
         self._graphs: OrderedDict[tuple[int, int], Graph] = OrderedDict()
-        self._free: Graph | None = None
-        self._met: Counter[tuple[int, int]] = Counter()
+        self._compiling = Lock()
 
     def get(self, height: int, width: int) -> Graph:
-        """Return a graph that runs a size, compiling it where needed."""
+        """Return the graph of a size, compiling it where needed."""
         size = (height, width)
-        if size not in self._graphs:
-            if self._compile_free is not None and self._graphs and self._met[size] < MET:
-                self._met[size] += 1
-                if self._free is None:
-                    self._free = self._compile_free()
-                return self._free
-            del self._met[size]
-            while len(self._graphs) >= KEPT:
-                self._forget_oldest()
-            self._graphs[size] = self._compile(height, width)
-        self._graphs.move_to_end(size)
-        return self._graphs[size]
+        graph = self._graphs.get(size)
+        if graph is None:
+            with self._compiling:  # whoever wants the same one meanwhile waits for it
+                graph = self._graphs.get(size)
+                if graph is None:
+                    while len(self._graphs) >= KEPT:
+                        self._forget_oldest()
+                    graph = self._graphs[size] = self._compile(height, width)
+        with suppress(KeyError):  # another thread made room
+            self._graphs.move_to_end(size)
+        return graph
 
     def __contains__(self, size: tuple[int, int]) -> bool:
         """Say whether the graph of a (height, width) is compiled."""
         return size in self._graphs
 
+    def __len__(self) -> int:
+        """Return how many graphs are compiled."""
+        return len(self._graphs)
+
     def clear(self) -> None:
         """Forget every graph; what one release raises is raised after all were called."""
-        self._free = None
         try:
             if self._graphs:
                 self._forget_oldest()

@@ -85,7 +85,7 @@ def _tensorrt(asked: Request) -> Backend:
 
 def _openvino(asked: Request) -> Backend:
     from uaafusion_ros.engine.openvino_backend import OpenVINOBackend
-    return OpenVINOBackend(*asked.onnx, asked.threads)
+    return OpenVINOBackend(*asked.onnx, asked.threads, asked.cache)
 
 
 def _onnxruntime(asked: Request) -> Backend:
@@ -125,7 +125,7 @@ def load_backend(model: Path | None = None, preset: str = 'fast', backend: str =
     model: an ONNX file of this package, or a training checkpoint for 'torch'; None for the
     shipped one of `preset`. backend: one of NAMES; 'auto' is the first of AUTOMATIC that loads.
     threads: of the processor's runtimes, 0 = all that they may use; working_size: (width, height)
-    that they work in on much larger images, (0, 0) = never. cache: folder of TensorRT's engines,
+    that they work in on much larger images, (0, 0) = never. cache: folder of the compiled engines,
     None for the user's; precision: 'fp16' or 'fp32', what TensorRT computes in; progress: told of
     every preparation, from another thread; one that it stops is tried later.
 

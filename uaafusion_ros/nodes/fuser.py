@@ -18,6 +18,7 @@ from uaafusion_ros.nodes.messages import image_size
 from uaafusion_ros.nodes.outputs import INFO
 from uaafusion_ros.nodes.outputs import Outputs
 from uaafusion_ros.nodes.parameters import Parameters
+from uaafusion_ros.nodes.preparation import Preparation
 from uaafusion_ros.nodes.throttled_log import describe_error
 from uaafusion_ros.nodes.throttled_log import ThrottledLogger
 from uaafusion_ros.pipeline import FusionPipeline
@@ -36,12 +37,14 @@ class Fuser:
     """
 
     def __init__(
-        self, pipeline: FusionPipeline, outputs: Outputs, clock: ROSClock, counters: Counters,
-        latencies: Latencies, log: ThrottledLogger, parameters: Parameters,
-        infos: Mapping[str, CameraInfo], auto: AutoRegistration | None = None
+        self, pipeline: FusionPipeline, preparation: Preparation, outputs: Outputs,
+        clock: ROSClock, counters: Counters, latencies: Latencies, log: ThrottledLogger,
+        parameters: Parameters, infos: Mapping[str, CameraInfo],
+        auto: AutoRegistration | None = None
     ) -> None:
-        """Publish by `outputs`; count, time and complain to the others."""
+        """Publish by `outputs`; tell `preparation` the sizes; count, time and complain."""
         self.pipeline = pipeline
+        self._preparation = preparation
         self._outputs = outputs
         self._clock = clock
         self._counters = counters
@@ -87,6 +90,7 @@ class Fuser:
                 self.checks.check(camera, frame, settings.input.force_roles)
             result = (pipeline.process(job.pair) if job.pair
                       else pipeline.process_alone(job.camera, reference))
+            self._preparation.follow(result.fused.shape[:2])
             self._outputs.publish_images(
                 wanted, result, reference, pipeline.backend.spec.palette, settings)
         info = self._infos.get(job.camera)

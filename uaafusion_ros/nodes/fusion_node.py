@@ -137,8 +137,8 @@ class FusionNode(LifecycleNode):
                 file_of(settings, self.get_fully_qualified_name()), self._log)
         clock: Any = self.get_clock()  # a ROSClock
         self._fuser = Fuser(
-            pipeline, self._outputs, clock, self._counters, self._latencies, self._log,
-            self._declared, self._infos, self._auto)
+            pipeline, self._preparation, self._outputs, clock, self._counters, self._latencies,
+            self._log, self._declared, self._infos, self._auto)
         self.get_logger().info(
             f'configured: model {backend.spec.path.name}, backend {backend.name} '
             f'({backend.choice})')

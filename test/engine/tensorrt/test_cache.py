@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from dataclasses import replace
 import os
+from pathlib import Path
 import random
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from uaafusion_ros.engine.tensorrt.cache import EngineCache
 from uaafusion_ros.engine.tensorrt.cache import EngineKey
 
 KEY = EngineKey(
-    model='fast', onnx_sha256='ab' * 32, package='0.1.0', tensorrt='tensorrt 10.3.0', gpu='Orin',
+    model='fast', onnx_sha256='ab' * 32, package='0.1.0', runtime='tensorrt 10.3.0', device='Orin',
     capability='SM87', platform='Linux aarch64', precision='fp16', keep_fp32=(), size='640x480')
 ENGINE = random.Random(0).randbytes(20_000)
 REBUILT = b'built again'
@@ -81,8 +82,8 @@ def test_any_other_field_is_another_engine_and_is_named(folder, field):
 
 
 def test_a_new_tensorrt_is_named_with_both_versions(folder):
-    other = Attempt(folder, replace(KEY, tensorrt='tensorrt 10.13.3'))
-    assert other.said == ['building an engine: the nearest is of another tensorrt '
+    other = Attempt(folder, replace(KEY, runtime='tensorrt 10.13.3'))
+    assert other.said == ['building an engine: the nearest is of another runtime '
                           '(tensorrt 10.3.0, now tensorrt 10.13.3)']
 
 
@@ -139,7 +140,7 @@ def test_a_damaged_manifest_is_refused(folder, manifest):
 
 def test_a_stale_manifest_is_refused(folder):
     """The manifest of one engine beside the bytes of another, whole as both are."""
-    other = replace(KEY, gpu='RTX 3060')
+    other = replace(KEY, device='RTX 3060')
     Attempt(folder, other, engine=b'for the other GPU')
     file(folder, 'engine').write_bytes(file(folder, 'engine', other).read_bytes())
     assert Attempt(folder, engine=ENGINE).builds == 1
@@ -202,7 +203,7 @@ def test_a_folder_that_others_can_write_is_not_used_at_all(folder, mode):
 def test_a_lock_that_is_a_link_does_not_open_its_target(folder, tmp_path):
     (folder / 'lock').unlink()
     (folder / 'lock').symlink_to(tmp_path / 'made')
-    assert Attempt(folder, replace(KEY, gpu='other')).engine == REBUILT
+    assert Attempt(folder, replace(KEY, device='other')).engine == REBUILT
     assert not (tmp_path / 'made').exists()
 
 
@@ -215,7 +216,7 @@ def test_a_folder_in_an_engines_place_does_not_stop_the_node(folder):
 
 
 def test_a_failed_build_is_raised_and_the_next_one_works(folder):
-    other = replace(KEY, gpu='other')
+    other = replace(KEY, device='other')
 
     def broken():
         raise OSError(5, 'Input/output error')
@@ -238,8 +239,8 @@ def test_old_entries_go(folder, monkeypatch):
 def test_state_tells_without_building(folder, tmp_path):
     cache = EngineCache(folder)
     assert cache.state(KEY) == (True, 'there is a valid engine')
-    there, reason = cache.state(replace(KEY, gpu='RTX 3060'))
-    assert not there and 'gpu (Orin, now RTX 3060)' in reason
+    there, reason = cache.state(replace(KEY, device='RTX 3060'))
+    assert not there and 'device (Orin, now RTX 3060)' in reason
     assert EngineCache(tmp_path / 'none').state(KEY)[0] is False
     assert not (tmp_path / 'none').exists()
 
@@ -405,7 +406,7 @@ def test_a_verdict_is_kept_with_the_engine_it_is_about(folder):
     cache.keep_verdict(KEY, ENGINE, False, 'noise: fused is off')
     again = Attempt(folder)
     assert (again.verdict, again.builds) == ((False, 'noise: fused is off'), 0)
-    assert Attempt(folder, replace(KEY, gpu='other')).verdict is None
+    assert Attempt(folder, replace(KEY, device='other')).verdict is None
     cache.keep_verdict(KEY, ENGINE, True, '10 samples agree')
     assert Attempt(folder).verdict == (True, '10 samples agree')
     file(folder, 'engine').write_bytes(b'x')
@@ -417,7 +418,7 @@ def test_a_verdict_on_an_engine_that_is_not_kept_is_not_kept(folder):
     cache = EngineCache(folder)
     cache.keep_verdict(KEY, REBUILT, True, 'of other bytes')
     assert Attempt(folder).verdict is None
-    cache.keep_verdict(replace(KEY, gpu='other'), ENGINE, True, 'of no entry')
+    cache.keep_verdict(replace(KEY, device='other'), ENGINE, True, 'of no entry')
     assert_clean(folder)
 
 
@@ -426,8 +427,8 @@ def test_timings_are_kept_per_gpu_and_checked(folder):
     assert cache.timing(KEY) == b''
     cache.keep_timing(KEY, b'kernels\nof this GPU')
     assert cache.timing(replace(KEY, size='320x256')) == b'kernels\nof this GPU'
-    assert cache.timing(replace(KEY, gpu='RTX 3060')) == b''
-    assert cache.timing(replace(KEY, tensorrt='tensorrt 10.13')) == b''
+    assert cache.timing(replace(KEY, device='RTX 3060')) == b''
+    assert cache.timing(replace(KEY, runtime='tensorrt 10.13')) == b''
     path, = folder.glob('*.timing')
     path.write_bytes(path.read_bytes()[:-1])
     assert cache.timing(KEY) == b''
@@ -443,3 +444,14 @@ def test_the_default_folder_follows_xdg(monkeypatch, tmp_path):
     for value in ('', 'relative'):
         monkeypatch.setenv('XDG_CACHE_HOME', value)
         assert caches.default_folder() == tmp_path / 'home/.cache/uaafusion_ros/engines'
+
+
+def test_a_user_without_a_home_has_a_cache_all_the_same(monkeypatch):
+    """As in a container that runs under a number nobody has a name for."""
+    monkeypatch.delenv('XDG_CACHE_HOME', raising=False)
+
+    def no_home():
+        raise RuntimeError('Could not determine home directory.')
+
+    monkeypatch.setattr(Path, 'home', no_home)
+    assert caches.default_folder().is_absolute()

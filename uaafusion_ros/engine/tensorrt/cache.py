@@ -1,5 +1,5 @@
 """
-Engines that were built here, kept for the next start, and nothing else.
+TensorRT's and OpenVINO's engines that were built here, kept for the next start.
 
 Beside `<name>.engine` lies `<name>.json`, its manifest: what the engine was built from and for,
 and the digest of its bytes. The manifest is written last, so that an engine without one is
@@ -18,6 +18,7 @@ import json
 import os
 from pathlib import Path
 import platform
+from tempfile import gettempdir
 from typing import Any
 from typing import NamedTuple
 
@@ -30,12 +31,12 @@ from uaafusion_ros.engine.tensorrt.builder import BuildCancelled
 from uaafusion_ros.engine.tensorrt.builder import BuildOptions
 from uaafusion_ros.engine.tensorrt.trust import Untrusted
 
-SCHEMA = 2
+SCHEMA = 3
 # As many sizes, precisions and cameras as one robot has; older entries go.
 KEPT = 12
 _LARGEST = {'.engine': 2 << 30, '.json': 1 << 20, '.timing': 256 << 20}
 # The parts of a key that say for which machine an engine is; the rest says what it computes.
-_MACHINE = ('tensorrt', 'gpu', 'capability', 'platform')
+_MACHINE = ('runtime', 'device', 'capability', 'platform')
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,14 @@ class EngineKey:
     """
     All that an engine depends on; a difference in any field means another engine.
 
-    gpu and capability are '' where an engine serves any.
+    runtime: with its version. device and capability are '' where an engine serves any.
     """
 
     model: str
     onnx_sha256: str
     package: str
-    tensorrt: str
-    gpu: str
+    runtime: str
+    device: str
     capability: str
     platform: str
     precision: str
@@ -70,7 +71,8 @@ class EngineKey:
     @property
     def name(self) -> str:
         """Name of the entry's files, without an ending."""
-        return f'{self.model}-{self.precision}-{self.size}-{self.digest[:16]}'
+        model = ''.join(c if c.isalnum() or c in '-_' else '_' for c in self.model)[:40]
+        return f'{model}-{self.precision}-{self.size}-{self.digest[:16]}'
 
 
 def engine_key(api: Api, spec: ModelSpec, options: BuildOptions,
@@ -82,9 +84,8 @@ def engine_key(api: Api, spec: ModelSpec, options: BuildOptions,
     GPU has it, so that an engine made for `options.capability` is found by the GPU later.
     """
     return EngineKey(
-        model=''.join(c if c.isalnum() or c in '-_' else '_' for c in spec.preset)[:40],
-        onnx_sha256=spec.sha256, package=share.version(), tensorrt=api.name,
-        gpu=gpu.name if gpu and api.flavour == 'tensorrt' else '',
+        model=spec.preset, onnx_sha256=spec.sha256, package=share.version(), runtime=api.name,
+        device=gpu.name if gpu and api.flavour == 'tensorrt' else '',
         capability=options.capability or (gpu.architecture if gpu else ''),
         platform=f'{platform.system()} {platform.machine()}', precision=options.precision.name,
         keep_fp32=options.precision.keep_fp32, size=options.resolution)
@@ -94,7 +95,12 @@ def default_folder() -> Path:
     """Return $XDG_CACHE_HOME/uaafusion_ros/engines, or the same below ~/.cache."""
     base = os.environ.get('XDG_CACHE_HOME', '')
     # The XDG specification has relative paths ignored.
-    root = Path(base) if os.path.isabs(base) else Path.home() / '.cache'
+    root = Path(base)
+    if not root.is_absolute():
+        try:
+            root = Path.home() / '.cache'
+        except RuntimeError:  # a container's user without an entry in passwd
+            root = Path(gettempdir()) / f'cache_of_{os.getuid()}'
     return root / 'uaafusion_ros' / 'engines'
 
 
