@@ -55,12 +55,12 @@ def live():
 
 
 def test_the_policy_is_what_the_node_does(live):
-    """Also one topic that needs a package which may be missing."""
+    """Also two topics that need a package which may be missing."""
     root = ElementTree.parse(POLICY).getroot()
     profile, = root.iter('profile')
     assert (root.get('version'), profile.get('ns'), profile.get('node')) == (
         '0.2.0', '/', 'fusion_node')
     if latched.LabelInfo is None:
-        live['publisher'].add('/segmentation/label_info')
+        live['publisher'] |= {'/segmentation/label_info', '/segmentation/detections'}
     for kind, (group, right) in KINDS.items():
         assert allowed(profile, group, right) == live[kind], kind
