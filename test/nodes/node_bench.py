@@ -22,6 +22,8 @@ from std_msgs.msg import String
 from uaafusion_ros.nodes.diagnostics import read
 from uaafusion_ros.nodes.fusion_node import FusionNode
 from uaafusion_ros.nodes.messages import image_from_array
+from uaafusion_ros.nodes.objects import Detection2DArray
+from uaafusion_ros.nodes.objects import DETECTIONS
 from uaafusion_ros.nodes.objects import OBJECTS
 from uaafusion_ros.nodes.outputs import INFO
 
@@ -62,7 +64,7 @@ class NodeBench:
 
     def hear(self, topic: str) -> list[Any]:
         """Listen to an output; return the list that its messages come to."""
-        kinds = {INFO: CameraInfo, OBJECTS: String}
+        kinds = {INFO: CameraInfo, OBJECTS: String, DETECTIONS: Detection2DArray}
         self._hear(kinds.get(topic, Image), topic)
         return self.heard[topic]
 

@@ -25,6 +25,7 @@ from uaafusion_ros.imaging.registration.homography import Homography  # noqa: E4
 from uaafusion_ros.nodes import frame_dispatcher  # noqa: E402
 from uaafusion_ros.nodes import fusion_node  # noqa: E402
 from uaafusion_ros.nodes.messages import image_from_array  # noqa: E402
+from uaafusion_ros.nodes.objects import DETECTIONS  # noqa: E402
 from uaafusion_ros.nodes.objects import OBJECTS  # noqa: E402
 from uaafusion_ros.nodes.outputs import INFO  # noqa: E402
 from uaafusion_ros.nodes.outputs import Outputs  # noqa: E402
@@ -161,14 +162,34 @@ def test_calibration_alone_is_published_without_inference(bench, backend):
     assert values['in_flight'] == '0' and not backend.began.is_set()
 
 
-def test_objects_are_published_to_whom_listens_for_them(bench, backend, monkeypatch):
-    """With the pair's stamp, from the mask; and nothing is looked for without a listener."""
-    def person(rgb, thermal):
+@pytest.fixture
+def person(backend, monkeypatch):
+    """Let the network see a person."""
+    def run(rgb, thermal):
         mask = np.zeros_like(thermal)
         mask[4:14, 6:16] = 1
         return [rgb, mask, np.full_like(thermal, 255)]
 
-    monkeypatch.setattr(backend, '_run', person)
+    monkeypatch.setattr(backend, '_run', run)
+
+
+def test_detections_are_published_where_vision_msgs_is_installed(bench, person):
+    pytest.importorskip('vision_msgs.msg')
+    heard = bench.hear(DETECTIONS)
+    assert bench.node.trigger_activate() == OK
+    bench.send_pair(rgb=(24, 32), thermal=(24, 32))
+    assert bench.until(lambda: heard)
+    assert (heard[0].header.stamp.sec, heard[0].header.frame_id) == (
+        STAMP_NS // 10**9, 'rgb_optical')
+    one, = heard[0].detections
+    result, = one.results
+    assert (result.hypothesis.class_id, result.hypothesis.score) == ('person', 1.0)
+    assert (one.bbox.center.position.x, one.bbox.center.position.y) == (10.5, 8.5)
+    assert (one.bbox.size_x, one.bbox.size_y) == (10.0, 10.0)
+
+
+def test_objects_are_published_to_whom_listens_for_them(bench, person, monkeypatch):
+    """With the pair's stamp, from the mask; and nothing is looked for without a listener."""
     looked = []
     find = FusionPipeline.objects
     monkeypatch.setattr(FusionPipeline, 'objects',
