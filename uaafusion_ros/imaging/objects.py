@@ -46,14 +46,19 @@ def find_objects(mask: np.ndarray, confidence: np.ndarray, ids: Iterable[int],
     """
     found = []
     for class_id in ids:
-        count, regions, stats, _ = cv2.connectedComponentsWithStats(
-            cv2.compare(mask, class_id, cv2.CMP_EQ), connectivity=8)
-        for region in range(1, count):  # 0 is everything else
-            x, y, width, height, area = (int(number) for number in stats[region])
-            if area < LEAST_PIXELS:
-                continue
+        of_class = cv2.compare(mask, class_id, cv2.CMP_EQ)
+        left, top, width, height = cv2.boundingRect(of_class)  # labelling all costs more
+        if not width:
+            continue
+        within = np.s_[top:top + height, left:left + width]
+        _, regions, stats, _ = cv2.connectedComponentsWithStats(of_class[within], connectivity=8)
+        large = stats[:, cv2.CC_STAT_AREA] >= LEAST_PIXELS
+        large[0] = False  # everything else
+        for region in np.flatnonzero(large):
+            x, y, width, height = (int(number) for number in stats[region, :4])
+            inside = regions[y:y + height, x:x + width] == region
+            x, y = x + left, y + top
             part = np.s_[y:y + height, x:x + width]
-            inside = regions[part] == region
             temperature = None
             if temperatures is not None:
                 known = temperatures[part][inside]
