@@ -26,6 +26,7 @@ setup(
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml']),
+        (f'lib/{NAME}', ['scripts/fusion_node']),  # where ros2 run and launch look
         (f'share/{NAME}/launch', glob('launch/*.launch.py')),
         (f'share/{NAME}/config', glob('config/*')),
         (f'share/{NAME}/models', glob('models/*')),
@@ -95,7 +96,6 @@ setup(
     },
     entry_points={
         'console_scripts': [
-            f'fusion_node = {NAME}.nodes.main:main',
             f'uaafusion = {NAME}.cli.main:main',
         ],
     },

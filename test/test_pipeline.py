@@ -84,7 +84,7 @@ class Mirror(Backend):
     """Gives back what it was given: fused is the thermal image, the mask its brightest part."""
 
     def __init__(self) -> None:
-        super().__init__(ModelSpec(Path('m'), '', 'm', ('background', 'hot'),
+        super().__init__(ModelSpec(Path('m'), '', 'm', ('background', 'person'),
                                    np.zeros((2, 3), np.uint8), 1), 'mirror')
         self.seen = []
 
@@ -136,6 +136,39 @@ def test_thermal_alone_is_gray_and_lies_where_it_did_in_pairs(images):
     np.testing.assert_array_equal(result.fused[:48, :64, 1], thermal)
     assert not result.confidence[60:].any() and result.confidence[:40].any()
     assert result.overlap == Roi(0, 0, 64, 48)
+
+
+def test_objects_have_the_temperatures_of_a_radiometric_camera(images):
+    """Laid over RGB; what the thermal camera does not see, and RGB alone, have none."""
+    rgb, _ = images
+    counts = np.full((48, 64), 2931, np.uint16)
+    counts[8:24, 8:24] = 3091
+    counts[12, 12] = 3131
+    counts = pair(rgb, 'rgb8', counts, 'mono16')
+    scaler = ThermalScaler(ThermalSettings(
+        unit='celsius', gain=0.1, scaling='fixed', range=(0.0, 40.0)))
+    pipeline = FusionPipeline(Mirror(), registration=homography.registration(half_view()),
+                              thermal_scaler=scaler)
+    result = pipeline.process(counts)
+    result.mask[:] = 0
+    result.mask[8:24, 8:24] = result.mask[70:90, 70:90] = 1
+    (warm, unseen), unit = pipeline.objects(result)
+    assert (warm.box, unit) == (Roi(8, 8, 16, 16), 'celsius')
+    assert warm.temperature == pytest.approx((35.95, 35.95 + 4 / 256, 39.95), abs=1e-3)
+    assert unseen.temperature is None
+    alone = pipeline.process_alone('rgb', counts.rgb)
+    alone.mask[:20, :20] = 1
+    assert pipeline.objects(alone)[0][0].temperature is None
+
+
+def test_a_thermal_camera_alone_from_the_beginning_measures_objects():
+    scaler = ThermalScaler(ThermalSettings(unit='kelvin', gain=0.1))
+    pipeline = FusionPipeline(Mirror(), thermal_scaler=scaler)
+    counts = np.full((48, 64), 2931, np.uint16)
+    counts[8:24, 8:24] = 3091
+    (warm,), unit = pipeline.objects(
+        pipeline.process_alone('thermal', Frame(counts, 1, 't', 'mono16')))
+    assert warm.temperature == pytest.approx((309.1,) * 3, abs=1e-3) and unit == 'kelvin'
 
 
 def test_compressed_frames_are_unpacked(images):

@@ -22,6 +22,9 @@ from uaafusion_ros.frames import FramePair
 from uaafusion_ros.frames import FusionResult
 from uaafusion_ros.imaging import compressed
 from uaafusion_ros.imaging import encodings
+from uaafusion_ros.imaging.objects import class_ids
+from uaafusion_ros.imaging.objects import DetectedObject
+from uaafusion_ros.imaging.objects import find_objects
 from uaafusion_ros.imaging.registration import load as load_registration
 from uaafusion_ros.imaging.registration import pass_through
 from uaafusion_ros.imaging.registration import Registered
@@ -68,6 +71,24 @@ class FusionPipeline:
         """What was measured on the last thermal image, None before the first; about 0.2 ms."""
         last = self._scaled_last
         return None if last is None else last.facts
+
+    def objects(self, result: FusionResult) -> tuple[list[DetectedObject], str]:
+        """
+        Return the objects in the mask of the newest result, and the unit of their temperatures.
+
+        Only a radiometric thermal image (see `Radiometry`) that is part of the result gives them
+        temperatures.
+        """
+        last = None if result.mode == 'RGB_ONLY' else self._scaled_last
+        known = None if last is None else last.temperatures()
+        if known is not None and self._rgb_size is not None:
+            registered = self.registration.apply(known, self._rgb_size)
+            known = registered.image
+            if registered.valid is not None:
+                known[registered.valid == 0] = np.nan
+        ids = class_ids(self.backend.spec.classes)
+        return (find_objects(result.mask, result.confidence, ids, known),
+                '' if last is None else last.unit)
 
     def process(self, pair: FramePair) -> FusionResult:
         """

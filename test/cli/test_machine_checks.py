@@ -52,6 +52,12 @@ def test_all_is_well():
     assert 'reliable depth 5' in lines['thermal camera'].found
 
 
+def test_without_vision_msgs_its_package_is_named():
+    lines, code = judged(machine(vision_msgs=False))
+    assert code == 0 and 'without vision_msgs' in lines['ROS'].found
+    assert 'ros-jazzy-vision-msgs' in lines['ROS'].remedy
+
+
 def test_a_bare_machine_is_checked_as_far_as_it_goes():
     lines, code = judged(Machine(ros_error="No module named 'rclpy'", model_errors=('no list',),
                                  engine_error='no backend can run here'))
@@ -59,7 +65,7 @@ def test_a_bare_machine_is_checked_as_far_as_it_goes():
     assert lines['ROS'].state == PROBLEM and '/opt/ros/' in lines['ROS'].remedy
     assert lines['cameras'].state == lines['RMW'].state == UNKNOWN
     assert lines['runtimes'].state == PROBLEM
-    assert lines['runtimes'].remedy == 'pip install onnxruntime'
+    assert lines['runtimes'].remedy.endswith(' -m pip install onnxruntime')
     assert lines['models'].state == lines['engine'].state == PROBLEM
 
 

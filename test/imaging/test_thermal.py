@@ -276,3 +276,22 @@ def test_dead_lines_are_filled_and_counted(dtype, mode):
     live[[20, 40, 41]] = live[:, [0, 50]] = False
     assert np.median(np.abs(filled - whole)[live]) <= 4
     assert np.abs(filled[20] - (filled[19] + filled[21]) / 2)[live[19]].max() <= 3
+
+
+@pytest.mark.parametrize('unit, value', [('celsius', 49.85), ('kelvin', 323.0)])
+def test_a_radiometric_image_has_temperatures(unit, value):
+    scaler = ThermalScaler(ThermalSettings(unit=unit, gain=0.1, offset=3.0))
+    counts = np.full((8, 8), 3200, np.uint16)
+    scaled = scaler.scale(counts)
+    assert scaled.unit == unit
+    np.testing.assert_allclose(scaled.temperatures(), value, atol=1e-3)
+    told = np.full((8, 8), 21.5, np.float32)
+    told[2, 3] = np.inf
+    told = scaler.scale(told).temperatures()
+    assert np.isnan(told[2, 3]) and np.nanmax(told) == np.nanmin(told) == 21.5
+
+
+def test_what_the_camera_has_scaled_has_no_temperatures():
+    scaler = ThermalScaler(ThermalSettings(unit='celsius'))
+    assert scaler.scale(np.full((8, 8), 30, np.uint8)).temperatures() is None
+    assert ThermalScaler().scale(np.full((8, 8), 3000, np.uint16)).temperatures() is None

@@ -17,10 +17,15 @@ from rclpy.parameter import Parameter
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image
+from std_msgs.msg import String
 
 from uaafusion_ros.nodes.diagnostics import read
 from uaafusion_ros.nodes.fusion_node import FusionNode
 from uaafusion_ros.nodes.messages import image_from_array
+from uaafusion_ros.nodes.objects import Detection2DArray
+from uaafusion_ros.nodes.objects import DETECTIONS
+from uaafusion_ros.nodes.objects import OBJECTS
+from uaafusion_ros.nodes.outputs import INFO
 
 STAMP_NS = 1_700_000_000 * 10**9
 
@@ -59,7 +64,8 @@ class NodeBench:
 
     def hear(self, topic: str) -> list[Any]:
         """Listen to an output; return the list that its messages come to."""
-        self._hear(CameraInfo if topic.endswith('camera_info') else Image, topic)
+        kinds = {INFO: CameraInfo, OBJECTS: String, DETECTIONS: Detection2DArray}
+        self._hear(kinds.get(topic, Image), topic)
         return self.heard[topic]
 
     def set(self, name: str, value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from threading import Event
 
@@ -24,12 +25,15 @@ from uaafusion_ros.imaging.registration.homography import Homography  # noqa: E4
 from uaafusion_ros.nodes import frame_dispatcher  # noqa: E402
 from uaafusion_ros.nodes import fusion_node  # noqa: E402
 from uaafusion_ros.nodes.messages import image_from_array  # noqa: E402
+from uaafusion_ros.nodes.objects import DETECTIONS  # noqa: E402
+from uaafusion_ros.nodes.objects import OBJECTS  # noqa: E402
 from uaafusion_ros.nodes.outputs import INFO  # noqa: E402
 from uaafusion_ros.nodes.outputs import Outputs  # noqa: E402
+from uaafusion_ros.pipeline import FusionPipeline  # noqa: E402
 
 pytestmark = pytest.mark.ros
 OK, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
-SPEC = ModelSpec(Path('none.onnx'), '', 'none', ('background', 'thing'),
+SPEC = ModelSpec(Path('none.onnx'), '', 'none', ('background', 'person'),
                  np.zeros((2, 3), np.uint8), 1)
 
 
@@ -156,6 +160,53 @@ def test_calibration_alone_is_published_without_inference(bench, backend):
         ('rgb_optical', STAMP_NS // 10**9)]
     assert values['dropped.pair.no_listener'] == values['paired'] == '1'
     assert values['in_flight'] == '0' and not backend.began.is_set()
+
+
+@pytest.fixture
+def person(backend, monkeypatch):
+    """Let the network see a person."""
+    def run(rgb, thermal):
+        mask = np.zeros_like(thermal)
+        mask[4:14, 6:16] = 1
+        return [rgb, mask, np.full_like(thermal, 255)]
+
+    monkeypatch.setattr(backend, '_run', run)
+
+
+def test_detections_are_published_where_vision_msgs_is_installed(bench, person):
+    pytest.importorskip('vision_msgs.msg')
+    heard = bench.hear(DETECTIONS)
+    assert bench.node.trigger_activate() == OK
+    bench.send_pair(rgb=(24, 32), thermal=(24, 32))
+    assert bench.until(lambda: heard)
+    assert (heard[0].header.stamp.sec, heard[0].header.frame_id) == (
+        STAMP_NS // 10**9, 'rgb_optical')
+    one, = heard[0].detections
+    result, = one.results
+    assert (result.hypothesis.class_id, result.hypothesis.score) == ('person', 1.0)
+    assert (one.bbox.center.position.x, one.bbox.center.position.y) == (10.5, 8.5)
+    assert (one.bbox.size_x, one.bbox.size_y) == (10.0, 10.0)
+
+
+def test_objects_are_published_to_whom_listens_for_them(bench, person, monkeypatch):
+    """With the pair's stamp, from the mask; and nothing is looked for without a listener."""
+    looked = []
+    find = FusionPipeline.objects
+    monkeypatch.setattr(FusionPipeline, 'objects',
+                        lambda *given: looked.append(given) or find(*given))
+    fused = bench.hear('fused/image')
+    assert bench.node.trigger_activate() == OK
+    bench.send_pair(rgb=(24, 32), thermal=(24, 32))
+    assert bench.until(lambda: fused) and not looked
+    heard = bench.hear(OBJECTS)
+    assert bench.until(lambda: bench.node.count_subscribers(OBJECTS))
+    bench.send_pair(STAMP_NS + 10**8, rgb=(24, 32), thermal=(24, 32))
+    assert bench.until(lambda: heard)
+    said = json.loads(heard[0].data)
+    assert (said['stamp'], said['frame_id']) == (
+        {'sec': STAMP_NS // 10**9, 'nanosec': 10**8}, 'rgb_optical')
+    assert said['objects'] == [{'class_id': 1, 'class': 'person', 'confidence': 1.0,
+                                'box': {'x': 6, 'y': 4, 'width': 10, 'height': 10}}]
 
 
 def test_missing_calibration_is_told_once(bench):

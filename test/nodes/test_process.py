@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterator
+import os
 from pathlib import Path
 import signal
 import subprocess
@@ -129,6 +130,20 @@ def test_a_refusal_at_the_start_names_its_own_remedy(
     assert child.returncode == 2
     last = said.splitlines()[-1]
     assert remedy in last and last.count('; ') == 1 and '.c:' not in last
+
+
+def test_ctrl_c_from_the_first_moment_on_leaves_no_traceback(domain, tmp_path):
+    """The installed executable, while Python starts and finds its packages."""
+    environment = ros_environment(domain, ROOT / 'config/fastdds.xml', tmp_path)
+    environment['PATH'] = f'{Path(sys.executable).parent}:{environment["PATH"]}'
+    environment['PYTHONPATH'] = os.pathsep.join(
+        filter(None, (str(ROOT), environment.get('PYTHONPATH'))))
+    for hundredths in range(0, 30, 2):
+        child = subprocess.Popen([ROOT / 'scripts/fusion_node'], env=environment, text=True,
+                                 stderr=subprocess.PIPE)
+        time.sleep(hundredths / 100)
+        child.send_signal(signal.SIGINT)
+        assert child.communicate(timeout=30.0)[1] == '', f'after {hundredths / 100} s'
 
 
 def test_ctrl_c_while_modules_are_imported_leaves_no_traceback(domain, tmp_path):

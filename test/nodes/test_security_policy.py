@@ -61,7 +61,7 @@ def test_the_policy_is_what_the_node_does(live):
     assert (root.get('version'), profile.get('ns'), profile.get('node')) == (
         '0.2.0', '/', 'fusion_node')
     if latched.LabelInfo is None:
-        live['publisher'].add('/segmentation/label_info')
+        live['publisher'] |= {'/segmentation/label_info', '/segmentation/detections'}
     live['subscriber'].add('/tf_static')
     for kind, (group, right) in KINDS.items():
         assert allowed(profile, group, right) == live[kind], kind

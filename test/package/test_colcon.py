@@ -19,8 +19,8 @@ def test_colcon_build_installs_everything(tmp_path):
         pytest.skip('colcon is not installed')
     source = tmp_path / 'src' / 'uaafusion_ros'
     source.mkdir(parents=True)
-    for name in ('uaafusion_ros', 'launch', 'config', 'models', 'resource', 'package.xml',
-                 'setup.py', 'setup.cfg'):
+    for name in ('uaafusion_ros', 'launch', 'config', 'models', 'resource', 'scripts',
+                 'package.xml', 'setup.py', 'setup.cfg'):
         (source / name).symlink_to(ROOT / name)
     environment = {**os.environ, 'PATH': f'{Path(sys.executable).parent}:{os.environ["PATH"]}'}
     built = subprocess.run([colcon, 'build'], cwd=tmp_path, env=environment,
@@ -37,9 +37,11 @@ def test_colcon_build_installs_everything(tmp_path):
         share / 'config' / 'fastdds.xml', share / 'models' / 'models.yaml',
     ):
         assert path.exists(), path
-    script = prefix / 'lib' / 'uaafusion_ros' / 'uaafusion'
-    # An active virtual environment is used, whose packages the Python of colcon may not see.
-    assert script.read_text().startswith('#!/usr/bin/env python3\n')
+    for name, first in (('uaafusion', 'python3'), ('fusion_node', '-S python3 -S')):
+        script = prefix / 'lib' / 'uaafusion_ros' / name
+        # An active virtual environment is used, whose packages the Python of colcon may not see.
+        assert script.read_text().startswith(f'#!/usr/bin/env {first}\n')
+        assert os.access(script, os.X_OK)
     python, = prefix.glob('lib/python*/site-packages')
     run = subprocess.run(
         [sys.executable, '-c',

@@ -33,15 +33,17 @@ class Machine:
     """
     Facts, as they were found. None is what the system does not tell or does not have.
 
-    ros_error: why ROS cannot be used, or ''. profile: path of the DDS profile that this shell
-    sets, or ''; profile_segment: bytes of its shared-memory segment. rmem_max: bytes of a socket's
-    buffer. gpu_error: why there is no GPU; driver: whether there is a driver at all. runtimes:
-    versions by name, '' what is not installed. engine: what the node would run on, or
-    engine_error. models: names of intact files; model_errors: what is wrong with the others.
+    ros_error: why ROS cannot be used, or ''. vision_msgs: whether that package is installed.
+    profile: path of the DDS profile that this shell sets, or ''; profile_segment: bytes of its
+    shared-memory segment. rmem_max: bytes of a socket's buffer. gpu_error: why there is no GPU;
+    driver: whether there is a driver at all. runtimes: versions by name, '' what is not installed.
+    engine: what the node would run on, or engine_error. models: names of intact files;
+    model_errors: what is wrong with the others.
     """
 
     distro: str = ''
     ros_error: str = ''
+    vision_msgs: bool = True
     rmw: str = ''
     rmw_asked: str = ''
     domain: str = '0'
@@ -76,7 +78,8 @@ def look(topics: dict[str, str], seconds: float) -> Machine:
     engine, engine_error = _engine()
     models, model_errors = _models()
     return Machine(
-        distro=os.environ.get('ROS_DISTRO', ''), ros_error=ros_error, rmw=rmw,
+        distro=os.environ.get('ROS_DISTRO', ''), ros_error=ros_error,
+        vision_msgs=find_spec('vision_msgs') is not None, rmw=rmw,
         rmw_asked=os.environ.get('RMW_IMPLEMENTATION', ''),
         domain=os.environ.get('ROS_DOMAIN_ID', '0'),
         profile=profile, profile_segment=segment_of_profile(profile),

@@ -76,6 +76,10 @@ def _ros(machine: Machine) -> Line:
     found = f'{machine.distro or "rclpy without a distribution"}, domain {machine.domain}'
     if machine.distro and machine.distro not in _DISTROS:
         return Line('ROS', State.WARNING, found, f'tested are {", ".join(_DISTROS)}')
+    if not machine.vision_msgs:
+        return Line('ROS', State.OK, f'{found}, without vision_msgs',
+                    f'sudo apt install ros-{machine.distro or "$ROS_DISTRO"}-vision-msgs: '
+                    'label_info and detections as messages, beside JSON')
     return Line('ROS', State.OK, found)
 
 

@@ -250,4 +250,8 @@ def _convert(array: np.ndarray, code: Any) -> np.ndarray:
     native = array
     if not (array.dtype.isnative and array.flags.aligned):  # OpenCV reads neither
         native = array.astype(array.dtype.newbyteorder('='))
-    return native if code == _AS_IS else cv2.cvtColor(native, code)
+    if code == _AS_IS:
+        return native
+    if native.shape == (1, 1, 3):  # refused by the OpenCV of Ubuntu 22.04
+        return cv2.cvtColor(native.repeat(2, axis=1), code)[:, :1].copy()
+    return cv2.cvtColor(native, code)

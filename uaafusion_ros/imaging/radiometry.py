@@ -35,6 +35,21 @@ class Radiometry:
         kelvin = self.gain * value + self.offset
         return kelvin - _ZERO_CELSIUS if self.unit == 'celsius' else kelvin
 
+    def temperatures(self, image: np.ndarray, valid: np.ndarray | None) -> np.ndarray | None:
+        """
+        Return an image in `unit` (float32 HxW), None where its values are counts.
+
+        `valid` (bool HxW) is False where there is no temperature, and NaN is returned.
+        """
+        if self.unit_of(image.dtype) == 'counts':
+            return None
+        offset = self.told(0.0, image.dtype)
+        gain = self.told(1.0, image.dtype) - offset
+        told = image.astype(np.float32) * np.float32(gain) + np.float32(offset)
+        if valid is not None:
+            told[~valid] = np.nan
+        return told
+
     def held(self, told: float, dtype: np.dtype) -> float:
         """Return what an image holds for a value in its unit; the inverse of `told`."""
         if dtype != np.uint16 or self.unit == 'counts':

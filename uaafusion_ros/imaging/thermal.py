@@ -68,10 +68,17 @@ class ThermalFacts:
 
 @dataclass(frozen=True)
 class ScaledThermal:
-    """One thermal image in 8 bits (uint8 HxW, hot is bright); `measure` returns its facts."""
+    """
+    One thermal image in 8 bits (uint8 HxW, hot is bright); `measure` returns its facts.
+
+    `temperatures` returns float32 HxW in `unit`, NaN where a pixel is invalid, dead lines filled;
+    None where the values are counts.
+    """
 
     image: np.ndarray
     measure: Callable[[], ThermalFacts]
+    temperatures: Callable[[], np.ndarray | None]
+    unit: str
 
     @property
     def facts(self) -> ThermalFacts:
@@ -139,7 +146,9 @@ class ThermalScaler:
             image[~valid] = 0
         return ScaledThermal(image, partial(
             self._facts, thermal, valid, samples, (low, high), invalid,
-            (len(dead[0]), len(dead[1]))))
+            (len(dead[0]), len(dead[1]))),
+            partial(self._radiometry.temperatures, thermal, valid),
+            self._radiometry.unit_of(thermal.dtype))
 
     def _next_limits(self, thermal: np.ndarray, samples: np.ndarray,
                      stamp_ns: int | None) -> tuple[float, float]:

@@ -15,6 +15,8 @@ from uaafusion_ros.nodes.counters import Counters
 from uaafusion_ros.nodes.counters import Latencies
 from uaafusion_ros.nodes.frame_dispatcher import ros_time_ns
 from uaafusion_ros.nodes.messages import image_size
+from uaafusion_ros.nodes.objects import DETECTIONS
+from uaafusion_ros.nodes.objects import OBJECTS
 from uaafusion_ros.nodes.outputs import INFO
 from uaafusion_ros.nodes.outputs import Outputs
 from uaafusion_ros.nodes.parameters import Parameters
@@ -93,6 +95,10 @@ class Fuser:
             self._preparation.follow(result.fused.shape[:2])
             self._outputs.publish_images(
                 wanted, result, reference, pipeline.backend.spec.palette, settings)
+            if wanted & {OBJECTS, DETECTIONS}:
+                objects, unit = pipeline.objects(result)
+                self._outputs.publish_objects(
+                    wanted, objects, pipeline.backend.spec.classes, unit, reference)
         info = self._infos.get(job.camera)
         if INFO in wanted and info is not None:
             if result is not None:

@@ -27,6 +27,7 @@ from uaafusion_ros.nodes.latched import INACTIVE
 from uaafusion_ros.nodes.latched import LabelTopics
 from uaafusion_ros.nodes.latched import ModeTopic
 from uaafusion_ros.nodes.message_filters_pairing import make_pairing
+from uaafusion_ros.nodes.objects import Detection2DArray
 from uaafusion_ros.nodes.outputs import Outputs
 from uaafusion_ros.nodes.parameters import Parameters
 from uaafusion_ros.nodes.preparation import Preparation
@@ -142,6 +143,10 @@ class FusionNode(LifecycleNode):
         self.get_logger().info(
             f'configured: model {backend.spec.path.name}, backend {backend.name} '
             f'({backend.choice})')
+        if Detection2DArray is None:
+            self.get_logger().info(
+                'vision_msgs is not installed, so that segmentation/detections and label_info are '
+                'not published; JSON is on segmentation/objects and labels')
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:

@@ -3,34 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
+from std_msgs.msg import String
 
 from uaafusion_ros.frames import Frame
 from uaafusion_ros.frames import FusionResult
 from uaafusion_ros.imaging.color import overlay
+from uaafusion_ros.imaging.objects import DetectedObject
 from uaafusion_ros.imaging.registration import Roi
 from uaafusion_ros.nodes import qos
 from uaafusion_ros.nodes.messages import camera_info_for
 from uaafusion_ros.nodes.messages import fill_image
 from uaafusion_ros.nodes.messages import jpeg_from_array
 from uaafusion_ros.nodes.messages import new_image
+from uaafusion_ros.nodes.objects import Detection2DArray
+from uaafusion_ros.nodes.objects import DETECTIONS
+from uaafusion_ros.nodes.objects import detections
+from uaafusion_ros.nodes.objects import OBJECTS
+from uaafusion_ros.nodes.objects import objects_json
 from uaafusion_ros.settings import QosSettings
 from uaafusion_ros.settings import Settings
 
 INFO, JPEG = 'fused/camera_info', 'fused/image/compressed'
-TOPICS = {'fused/image': Image, JPEG: CompressedImage,
-          'segmentation/mask': Image, 'segmentation/confidence': Image,
-          'segmentation/overlay': Image, INFO: CameraInfo}
+TOPICS: dict[str, Any] = {
+    'fused/image': Image, JPEG: CompressedImage,
+    'segmentation/mask': Image, 'segmentation/confidence': Image,
+    'segmentation/overlay': Image, INFO: CameraInfo, OBJECTS: String}
+if Detection2DArray is not None:
+    TOPICS[DETECTIONS] = Detection2DArray
 
 
 class Outputs:
     """
-    Lifecycle publishers of fused image (raw and JPEG), mask, confidence, overlay and calibration.
+    Lifecycle publishers of images (fused, JPEG, mask ...), of objects and of the calibration.
 
     Made and destroyed on the executor's thread; `wanted` and `publish` serve the worker.
     """
@@ -79,6 +91,20 @@ class Outputs:
         if JPEG in wanted:
             self._publishers[JPEG].publish(
                 jpeg_from_array(result.fused, settings.output.jpeg_quality, *header))
+
+    def publish_objects(
+        self, wanted: set[str], objects: Sequence[DetectedObject], classes: Sequence[str],
+        unit: str, reference: Frame
+    ) -> None:
+        """
+        Publish the `wanted` forms of what was found in the mask.
+
+        `classes` are names by id, `unit` is that of the objects' temperatures.
+        """
+        if OBJECTS in wanted:
+            self._publishers[OBJECTS].publish(objects_json(objects, classes, unit, reference))
+        if DETECTIONS in wanted:
+            self._publishers[DETECTIONS].publish(detections(objects, classes, reference))
 
     def publish_info(
         self, info: CameraInfo, reference: Frame, size: tuple[int, int], overlap: Roi | None

@@ -23,7 +23,8 @@ class Registered:
     """
     A thermal image in the RGB camera's pixel grid.
 
-    `image` is uint8 HxW of the RGB image's size, 0 where the thermal camera sees nothing.
+    `image` is HxW of the RGB image's size and the thermal image's dtype, 0 where the thermal
+    camera sees nothing.
     `valid` is uint8 HxW: 0 where it sees nothing, 255 where it counts in full, and a ramp of
     `EDGE_PIXELS` between them inside its view (so `valid > 0` is its whole view); None where it
     sees everything. `overlap` is the bounding box of `valid > 0`, None where `valid` is.
@@ -45,8 +46,9 @@ class Registration(Protocol):
 
     def apply(self, thermal: np.ndarray, rgb_size: tuple[int, int]) -> Registered:
         """
-        Return thermal (HxW uint8) in the pixel grid of an RGB image of `rgb_size` (height, width).
+        Return thermal (HxW, uint8 or float32) in the pixel grid of an RGB image.
 
-        Raises RegistrationError naming both sizes if they are not those that can be registered.
+        `rgb_size` is (height, width). Raises RegistrationError naming both sizes if they are not
+        those that can be registered.
         """
         ...

@@ -32,7 +32,7 @@ class SharedView:
 
 def register(thermal: np.ndarray, size: tuple[int, int], mode: str) -> np.ndarray:
     """
-    Return thermal (HxW uint8) at `size` (height, width); `mode` is that of SharedView.
+    Return thermal (HxW, uint8 or float32) at `size` (height, width); `mode` as in SharedView.
 
     Raises RegistrationError naming both sizes.
     """
