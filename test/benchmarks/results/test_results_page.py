@@ -133,7 +133,7 @@ def test_each_part_that_is_switched_off_moves_the_image(change, tmp_path):
     path = tmp_path / 'fast.safetensors'
     checkpoint.save(path, network.state_dict(), {
         'part': 'network', 'preset': 'fast', 'classes': [str(k) for k in range(9)],
-        'targets': [1, 2, 3]})
+        'targets': [1, 2, 3], 'bodies': [2]})
     sample = pair()
     whole, other = (methods.changed('', path, each).fuse(sample)[0].astype(int)
                     for each in (lambda network: None, change))
