@@ -63,6 +63,8 @@ def read(data: bytes, max_pixels: int) -> np.ndarray:
         raise EncodingError(f'the tiff image has {samples} channels; accepted are 1 to 4, a '
                             'stack has to be written as one file for each image')
     array = _decoded(data)
+    if (kind, bits) == ('i', 16):  # which the OpenCV of Ubuntu 22.04 takes for unsigned
+        array = array.view(np.int16) if array.dtype == np.uint16 else array
     # An OpenCV that does not know a format must not answer with something else.
     if array.shape[:2] not in ((height, width), (width, height)) or bits >= 8 and (
             array.dtype.itemsize * 8 != (16 if 8 < bits < 16 else bits)
