@@ -15,6 +15,8 @@ import numpy as np
 from PIL import Image
 import tifffile
 
+from uaafusion_ros.imaging.tiff import READS_BIG
+
 SIZE = (96, 128)
 TURNS = {2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1],
          5: lambda a: np.swapaxes(a, 0, 1), 6: lambda a: np.rot90(a, 1),
@@ -138,7 +140,7 @@ _THERMALS = {
     'coloured isotherm': (coded(_ISOTHERM), False),
     'uint16 tiff': (tiff(COUNTS), True),
     'big-endian tiff': (tiff(COUNTS, byteorder='>'), True),
-    'bigtiff': (tiff(COUNTS, bigtiff=True), True),
+    'bigtiff': (tiff(COUNTS, bigtiff=True), READS_BIG),
     'deflate tiff': (tiff(COUNTS, compression='zlib', predictor=True), True),
     'lzw tiff': (coded(COUNTS, '.tiff'), True),
     'tiled tiff': (tiff(COUNTS, tile=(32, 32)), True),

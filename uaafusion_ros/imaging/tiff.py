@@ -16,6 +16,7 @@ from uaafusion_ros.imaging import orientation
 from uaafusion_ros.imaging.quiet_opencv import quiet_opencv
 
 MAGIC = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
+READS_BIG = tuple(int(part) for part in cv2.__version__.split('.')[:2]) >= (4, 6)
 
 # Tags of TIFF 6.0.
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
@@ -36,6 +37,9 @@ def read(data: bytes, max_pixels: int) -> np.ndarray:
     is zero is turned round. Raises EncodingError for a file that is damaged, cut off, larger
     than `max_pixels`, of a kind that cannot be decoded, or that holds several images.
     """
+    if data[:4] in MAGIC[2:] and not READS_BIG:
+        raise EncodingError(f'the image is a BigTIFF, which OpenCV {cv2.__version__} does not '
+                            'read; write it as a TIFF, or install OpenCV 4.6 or newer')
     try:
         pages = _pages(data)
         page = pages[0] if pages else {}
