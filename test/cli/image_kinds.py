@@ -151,6 +151,7 @@ _THERMALS = {
     'uint32 tiff of large numbers': (tiff(COUNTS.astype(np.uint32) * 99_991), False),
     'float32 tiff': (tiff(COUNTS.astype(np.float32) / 100), True),
     'float64 tiff': (tiff(COUNTS / 100.), True),
+    'tiff of nothing but NaN': (tiff(np.full(SIZE, np.nan, np.float32)), False),
     'float64 tiff that float32 cannot hold': (tiff(COUNTS / 100. + 1e12), False),
     'tiff of several pages': (tiff(np.stack([COUNTS] * 3), photometric='minisblack'), False),
     'ImageJ stack': (tiff(np.stack([COUNTS] * 3), imagej=True), False),

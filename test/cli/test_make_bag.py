@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
+
 import cv2
 import numpy as np
 import pytest
@@ -172,3 +177,23 @@ def test_odd_jitter_is_refused(folder, capsys):
     with pytest.raises(SystemExit):
         make(folder, '--jitter-ms', '-1')
     assert "'-1' is not a number of milliseconds" in capsys.readouterr().err
+
+
+def test_a_terminated_run_leaves_no_half_bag(tmp_path):
+    """As a robot that shuts down, or a job that runs out of time, ends it."""
+    for role, image in (('rgb', np.zeros((48, 64, 3), np.uint8)),
+                        ('thermal', np.zeros((48, 64), np.uint8))):
+        (tmp_path / role).mkdir()
+        data = cv2.imencode('.png', image)[1].tobytes()
+        for index in range(4000):
+            (tmp_path / role / f'{index:04d}.png').write_bytes(data)
+    run = subprocess.Popen(
+        [sys.executable, '-m', 'uaafusion_ros.cli.main', 'make-bag', str(tmp_path), '--out',
+         str(tmp_path / 'bag')], stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not list(tmp_path.glob('.making-*/bag/*')) and time.monotonic() < until:
+        time.sleep(0.01)
+    run.send_signal(signal.SIGTERM)
+    said = run.communicate(timeout=60)[1]
+    assert run.returncode == 130 and said.strip().endswith('interrupted')
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['rgb', 'thermal']

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+import signal
 import sys
+import threading
 
 from uaafusion_ros import __version__
 from uaafusion_ros.cli import build_engine
@@ -33,8 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Run one verb and return the exit code.
 
     0: done; 1: done, but not all of it; 2: could not be done, one line on stderr says why;
-    130: interrupted.
+    130: interrupted, by Ctrl-C or SIGTERM, with nothing half made left behind.
     """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     parser = argparse.ArgumentParser(
         prog='uaafusion', description='Thermal and RGB fusion and segmentation.')
     parser.add_argument('--version', action='version', version=f'uaafusion {__version__}')

@@ -85,8 +85,9 @@ def read_thermal(path: Path, force: bool = False) -> Thermal:
     Read a thermal image of one channel; three nearly equal ones are taken as one.
 
     uint8, uint16 and float32 keep their values. Other integers and float64 become uint16 or
-    float32 where nothing is lost, else they are refused, as is a partly transparent image and
-    one in false colours, whose luma is taken with `force`. Raises EncodingError.
+    float32 where nothing is lost, else they are refused, as is a partly transparent image, one
+    without a finite value, and one in false colours, whose luma is taken with `force`. Raises
+    EncodingError.
     """
     image = _read(path, thermal=True)
     if image.ndim == 3 and image.shape[2] == 4:
@@ -105,6 +106,9 @@ def read_thermal(path: Path, force: bool = False) -> Thermal:
                 'other way round; --force-roles takes its brightness for heat')
         image = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
     array, findings = thermal_checks.examine(_one_channel(path, image))
+    if array.dtype == np.float32 and not np.isfinite(array).any():
+        raise EncodingError(f'{path} has no finite value (all are NaN or infinite), so it shows '
+                            'nothing; leave the pair out, or export the temperatures again')
     encoding = {'uint8': 'mono8', 'uint16': 'mono16', 'float32': '32FC1'}[array.dtype.name]
     return Thermal(array, encoding, findings)
 
