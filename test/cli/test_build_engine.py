@@ -6,13 +6,13 @@ from uaafusion_ros.cli import build_engine
 from uaafusion_ros.cli.main import main
 from uaafusion_ros.engine import gpu as gpus
 from uaafusion_ros.engine import models
+from uaafusion_ros.engine.cache import EngineCache
 from uaafusion_ros.engine.gpu import Gpu
 from uaafusion_ros.engine.tensorrt import api
 from uaafusion_ros.engine.tensorrt import backend
 from uaafusion_ros.engine.tensorrt.builder import BuildOptions
+from uaafusion_ros.engine.tensorrt.builder import engine_key
 from uaafusion_ros.engine.tensorrt.builder import Precision
-from uaafusion_ros.engine.tensorrt.cache import engine_key
-from uaafusion_ros.engine.tensorrt.cache import EngineCache
 from uaafusion_ros.errors import EngineError
 
 ORIN = Gpu('Orin', (8, 7))

@@ -266,12 +266,7 @@ def test_calibration_names_the_region_that_both_see(bench, tmp_path):
     half = Homography(np.eye(3), (6, 4), (12, 8), 0.2, 30, '2026-11-01')
     file.write_text(homography_file.dump(half))
     assert bench.node.trigger_configure() == OK
-    infos = bench.hear(INFO)
-    assert bench.node.trigger_activate() == OK
-    bench.calibrate('rgb', CameraInfo(width=12, height=8))
-    bench.send_pair(rgb=(8, 12))
-    assert bench.until(lambda: infos)
-    assert region(infos[0]) == (0, 0, 6, 4)
+    assert region_of_a_pair(bench) == (0, 0, 6, 4)
 
 
 def test_auto_begins_with_what_an_earlier_run_found_and_says_so(bench, tmp_path):
@@ -290,16 +285,18 @@ def test_auto_begins_with_what_an_earlier_run_found_and_says_so(bench, tmp_path)
     values = bench.values()
     assert (values['registration'], values['registration_state']) == ('auto', 'sure')
     assert bench.messages()['registration'] == 'ok'
+    assert region_of_a_pair(bench) == (0, 0, 6, 4)
+
+
+def region_of_a_pair(bench):
+    """Activate the node, send a pair, and return the region of interest that comes out."""
     infos = bench.hear(INFO)
     assert bench.node.trigger_activate() == OK
     bench.calibrate('rgb', CameraInfo(width=12, height=8))
     bench.send_pair(rgb=(8, 12))
     assert bench.until(lambda: infos)
-    assert region(infos[0]) == (0, 0, 6, 4)
-
-
-def region(info):
-    return info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height
+    roi = infos[0].roi
+    return roi.x_offset, roi.y_offset, roi.width, roi.height
 
 
 def test_a_plane_is_registered_when_both_calibrations_have_come(bench, monkeypatch):
@@ -330,7 +327,7 @@ def test_a_plane_is_registered_when_both_calibrations_have_come(bench, monkeypat
     bench.send_pair(STAMP_NS + 10**8, rgb=(48, 64), thermal=(48, 64))
     assert bench.until(lambda: len(infos) == 2)
     # 60 pixels of focal length and a metre between the cameras shift by 12 at 5 m, by 30 at 2 m.
-    assert [region(info)[0] for info in infos] == [12, 30]
+    assert [info.roi.x_offset for info in infos] == [12, 30]
 
 
 def test_what_is_delivered_after_the_end_is_no_image_of_ours(bench):

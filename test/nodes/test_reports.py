@@ -149,6 +149,7 @@ def test_the_mode_has_a_level(mode, received, level):
     bench = Bench()
     bench.counters.add('received.rgb', received)
     router = SimpleNamespace(
+        thermal_offset=lambda: (0.0, None),
         health=lambda now_ns: Health(Mode(mode), 'the cable is loose', 0, 3, False),
         skew=lambda: SimpleNamespace(skew_p50_ms=1.0, skew_p95_ms=2.0, drift_ppm=None, advice='',
                                      age_p50_ms={'rgb': 3.0, 'thermal': 4.0}),

@@ -57,10 +57,10 @@ def size(text: str) -> tuple[int, int]:
 def run(options: Namespace) -> int:
     """Build or look; see the text of the module for the exit codes."""
     from uaafusion_ros.engine import models
+    from uaafusion_ros.engine.cache import default_folder
+    from uaafusion_ros.engine.cache import EngineCache
     from uaafusion_ros.engine.gpu import find_gpu
     from uaafusion_ros.engine.tensorrt import api
-    from uaafusion_ros.engine.tensorrt.cache import default_folder
-    from uaafusion_ros.engine.tensorrt.cache import EngineCache
 
     data, spec = models.read(options.model, options.preset)
     cache = EngineCache(options.cache or default_folder())
@@ -90,8 +90,8 @@ def _build_for(capability: str, options: Namespace, data: bytes, spec: Any, cach
     from uaafusion_ros.engine.tensorrt import api
     from uaafusion_ros.engine.tensorrt.builder import build
     from uaafusion_ros.engine.tensorrt.builder import BuildOptions
+    from uaafusion_ros.engine.tensorrt.builder import engine_key
     from uaafusion_ros.engine.tensorrt.builder import Precision
-    from uaafusion_ros.engine.tensorrt.cache import engine_key
 
     trt = api.load('tensorrt_rtx')
     wish = BuildOptions(wanted, Precision(options.precision), capability)
@@ -126,8 +126,8 @@ def _check(options: Namespace, trt: Any, spec: Any, cache: Any, sizes: list[tupl
            gpu: Any) -> int:
     """Print key and state of each engine that would be built."""
     from uaafusion_ros.engine.tensorrt.builder import BuildOptions
+    from uaafusion_ros.engine.tensorrt.builder import engine_key
     from uaafusion_ros.engine.tensorrt.builder import Precision
-    from uaafusion_ros.engine.tensorrt.cache import engine_key
 
     complete = True
     print(f'cache: {cache.folder}')

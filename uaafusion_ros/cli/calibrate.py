@@ -24,7 +24,8 @@ from argparse import Namespace
 from pathlib import Path
 import re
 
-from uaafusion_ros.cli.arguments import add_roles_argument
+from uaafusion_ros.cli.arguments import add_views_arguments
+from uaafusion_ros.cli.outputs import check_new
 from uaafusion_ros.cli.outputs import write_image
 from uaafusion_ros.errors import DatasetError
 from uaafusion_ros.errors import RegistrationError
@@ -36,8 +37,7 @@ _SHOWN_VIEWS = 3
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add where the images are and what is looked for in them."""
-    parser.add_argument('source', type=Path, metavar='SOURCE', help='bag, or folder with rgb/ '
-                        'and thermal/')
+    add_views_arguments(parser)
     parser.add_argument('--out', type=Path, required=True, metavar='OUT.yaml',
                         help='file to write; must not exist')
     parser.add_argument('--pattern', choices=PATTERNS, default='auto',
@@ -45,12 +45,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument('--board', type=board, default=(9, 6), metavar='COLUMNSxROWS',
                         help='inner corners or circles of the board (default: 9x6)')
     parser.add_argument('--points', type=Path, metavar='FILE', help='picked points (CSV or YAML)')
-    parser.add_argument('--views', type=count, default=60, metavar='N',
-                        help='most pairs to use, evenly chosen (default: %(default)s)')
-    add_roles_argument(parser)
     for camera in ('rgb', 'thermal'):
-        parser.add_argument(f'--{camera}-topic', metavar='TOPIC',
-                            help=f'{camera} images of a bag, where their name does not say so')
         parser.add_argument(f'--{camera}-camera', default=camera, metavar='NAME',
                             help='name of the camera, for the file (default: %(default)s)')
 
@@ -98,27 +93,12 @@ def board(text: str) -> tuple[int, int]:
     return shape
 
 
-def count(text: str) -> int:
-    """Read a number of views, 1 to 200."""
-    if not re.fullmatch(r'\d{1,3}', text) or not 1 <= int(text) <= 200:
-        raise ArgumentTypeError(f'{text!r} is no whole number from 1 to 200')
-    return int(text)
-
-
 def check_outputs(out: Path, picture: Path) -> None:
     """Raise DatasetError unless both files can be new ones in a folder that exists."""
     if out.suffix.lower() not in ('.yaml', '.yml'):
         raise DatasetError(f'--out {out} must end in .yaml')
     for path in (out, picture):
         check_new(path)
-
-
-def check_new(path: Path) -> None:
-    """Raise DatasetError unless a file can be a new one in a folder that exists."""
-    if path.exists():
-        raise DatasetError(f'{path} exists already; name another file or remove it')
-    if not path.parent.is_dir():
-        raise DatasetError(f'there is no folder {path.parent}')
 
 
 def _fit(options: Namespace, views):

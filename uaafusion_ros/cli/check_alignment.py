@@ -19,9 +19,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from uaafusion_ros.cli.arguments import add_roles_argument
-from uaafusion_ros.cli.calibrate import check_new
-from uaafusion_ros.cli.calibrate import count
+from uaafusion_ros.cli.arguments import add_views_arguments
+from uaafusion_ros.cli.outputs import check_new
 from uaafusion_ros.cli.outputs import write_image
 from uaafusion_ros.settings import RegistrationSettings
 
@@ -34,18 +33,11 @@ _SAME_PX = 3.0     # offsets that differ by less are one
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add where the images are and which registration is checked."""
-    parser.add_argument('source', type=Path, metavar='SOURCE', help='bag, or folder with rgb/ '
-                        'and thermal/')
+    add_views_arguments(parser)
     parser.add_argument('--out', type=Path, required=True, metavar='OUT.png',
                         help='picture of the worst views; must not exist')
     parser.add_argument('--registration', type=Path, metavar='FILE.yaml',
                         help='file of `uaafusion calibrate` (default: scaling)')
-    parser.add_argument('--views', type=count, default=60, metavar='N',
-                        help='most pairs to use, evenly chosen (default: %(default)s)')
-    add_roles_argument(parser)
-    for camera in ('rgb', 'thermal'):
-        parser.add_argument(f'--{camera}-topic', metavar='TOPIC',
-                            help=f'{camera} images of a bag, where their name does not say so')
 
 
 def run(options: Namespace) -> int:

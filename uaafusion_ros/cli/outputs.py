@@ -35,6 +35,14 @@ def check_apart(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
                                'another --out')
 
 
+def check_new(path: Path) -> None:
+    """Raise DatasetError unless a file can be a new one in a folder that exists."""
+    if path.exists():
+        raise DatasetError(f'{path} exists already; name another file or remove it')
+    if not path.parent.is_dir():
+        raise DatasetError(f'there is no folder {path.parent}')
+
+
 def check_image_name(out: Path) -> None:
     """Raise DatasetError unless a picture can be written under this name."""
     import cv2

@@ -35,6 +35,10 @@ KEPT = 2
 Graph = TypeVar('Graph')
 
 
+class BuildCancelled(EngineError):
+    """A build was stopped because its progress callback said so."""
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """

@@ -11,15 +11,15 @@ import numpy as np
 import openvino
 
 from uaafusion_ros import share
+from uaafusion_ros.engine.cache import default_folder
+from uaafusion_ros.engine.cache import EngineCache
+from uaafusion_ros.engine.cache import EngineKey
 from uaafusion_ros.engine.contract import Backend
 from uaafusion_ros.engine.contract import ModelSpec
 from uaafusion_ros.engine.contract import OUTPUTS
 from uaafusion_ros.engine.contract import PerSize
 from uaafusion_ros.engine.contract import Progress
 from uaafusion_ros.engine.onnxruntime_backend import ONNXRuntimeBackend
-from uaafusion_ros.engine.tensorrt.cache import default_folder
-from uaafusion_ros.engine.tensorrt.cache import EngineCache
-from uaafusion_ros.engine.tensorrt.cache import EngineKey
 from uaafusion_ros.errors import EngineError
 from uaafusion_ros.imaging.buffers import message_image
 

@@ -11,7 +11,7 @@ import time
 import cv2
 import numpy as np
 
-from uaafusion_ros.engine.tensorrt.cache import default_folder
+from uaafusion_ros.engine.cache import user_folder
 from uaafusion_ros.errors import RegistrationError
 from uaafusion_ros.frames import FramePair
 from uaafusion_ros.imaging import encodings
@@ -46,7 +46,7 @@ def file_of(settings: Settings, node: str) -> Path:
     """Return where the registration of a node (fully qualified name) is kept between runs."""
     if settings.registration.file:
         return Path(settings.registration.file)
-    return default_folder().parent / 'registration' / f'{node.strip("/").replace("/", ".")}.yaml'
+    return user_folder() / 'registration' / f'{node.strip("/").replace("/", ".")}.yaml'
 
 
 class AutoRegistration:

@@ -94,7 +94,7 @@ class Reports:
         self._publisher.publish(report(
             self._node.get_clock().now().to_msg(), self._node.get_fully_qualified_name(), [
                 self._cameras(parts, settings, counts, before, skew),
-                self._pairs(parts, settings, counts, before, skew),
+                self._pairs(parts, counts, before, skew),
                 self._mode(parts, counts),
                 self._engine(parts, settings.model.path or settings.model.preset),
                 self._registration(parts, settings.registration.mode),
@@ -162,16 +162,16 @@ class Reports:
             f'{self._node.resolve_topic_name(f"{camera}/camera_info")}; publish or remap it')
 
     def _pairs(
-        self, parts: Parts, settings: Settings, counts: Mapping[str, int],
-        before: Mapping[str, int], skew: Skew | None
+        self, parts: Parts, counts: Mapping[str, int], before: Mapping[str, int],
+        skew: Skew | None
     ) -> DiagnosticStatus:
         shown: dict[str, Any] = {
             key: count for key, count in counts.items() if key.startswith(_OF_PAIRS)}
         if skew is not None:
             shown['skew_ms.p50'] = f'{skew.skew_p50_ms:.2f}'
             shown['skew_ms.p95'] = f'{skew.skew_p95_ms:.2f}'
-        if parts.router is not None and settings.sync.estimate_offset:
-            applied_ms, latest = parts.router.thermal_offset()
+        applied_ms, latest = (0.0, None) if parts.router is None else parts.router.thermal_offset()
+        if latest is not None:
             shown.update({
                 'thermal_offset_ms': f'{applied_ms:.1f}',
                 'thermal_offset_measured_ms': f'{latest.offset_ms:.1f}',

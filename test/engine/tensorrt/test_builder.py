@@ -8,9 +8,9 @@ import yaml
 
 from uaafusion_ros import share
 from uaafusion_ros.engine import models
+from uaafusion_ros.engine.contract import BuildCancelled
 from uaafusion_ros.engine.tensorrt import api as apis
 from uaafusion_ros.engine.tensorrt.builder import build
-from uaafusion_ros.engine.tensorrt.builder import BuildCancelled
 from uaafusion_ros.engine.tensorrt.builder import BuildOptions
 from uaafusion_ros.engine.tensorrt.builder import Precision
 from uaafusion_ros.engine.tensorrt.builder import PRECISIONS

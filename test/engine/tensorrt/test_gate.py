@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from uaafusion_ros.engine import models
+from uaafusion_ros.engine.contract import BuildCancelled
 from uaafusion_ros.engine.contract import EngineOutput
 from uaafusion_ros.engine.onnxruntime_backend import ONNXRuntimeBackend
 from uaafusion_ros.engine.tensorrt import gate
-from uaafusion_ros.engine.tensorrt.builder import BuildCancelled
 from uaafusion_ros.engine.tensorrt.builder import PRECISIONS
 from uaafusion_ros.errors import EngineError
 

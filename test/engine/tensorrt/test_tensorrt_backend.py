@@ -16,15 +16,15 @@ from fake_tensorrt import FakeTensorRT
 import numpy as np
 import pytest
 
+from uaafusion_ros.engine.cache import EngineCache
 from uaafusion_ros.engine.contract import Backend
+from uaafusion_ros.engine.contract import BuildCancelled
 from uaafusion_ros.engine.contract import ModelSpec
 from uaafusion_ros.engine.gpu import Gpu
 from uaafusion_ros.engine.tensorrt import backend as room
 from uaafusion_ros.engine.tensorrt.api import Api
 from uaafusion_ros.engine.tensorrt.backend import TensorRTBackend
-from uaafusion_ros.engine.tensorrt.builder import BuildCancelled
 from uaafusion_ros.engine.tensorrt.builder import Built
-from uaafusion_ros.engine.tensorrt.cache import EngineCache
 from uaafusion_ros.engine.tensorrt.cuda import Cuda
 from uaafusion_ros.errors import EngineError
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from uaafusion_ros.engine.cache import Cached
+from uaafusion_ros.engine.cache import default_folder
+from uaafusion_ros.engine.cache import EngineCache
 from uaafusion_ros.engine.contract import Backend
 from uaafusion_ros.engine.contract import EngineOutput
 from uaafusion_ros.engine.contract import ModelSpec
@@ -21,11 +24,8 @@ from uaafusion_ros.engine.tensorrt.api import Api
 from uaafusion_ros.engine.tensorrt.builder import build
 from uaafusion_ros.engine.tensorrt.builder import BuildOptions
 from uaafusion_ros.engine.tensorrt.builder import Built
+from uaafusion_ros.engine.tensorrt.builder import engine_key
 from uaafusion_ros.engine.tensorrt.builder import PRECISIONS
-from uaafusion_ros.engine.tensorrt.cache import Cached
-from uaafusion_ros.engine.tensorrt.cache import default_folder
-from uaafusion_ros.engine.tensorrt.cache import engine_key
-from uaafusion_ros.engine.tensorrt.cache import EngineCache
 from uaafusion_ros.engine.tensorrt.cuda import Cuda
 from uaafusion_ros.engine.tensorrt.gate import GateReport
 from uaafusion_ros.engine.tensorrt.runtime import EngineRefused

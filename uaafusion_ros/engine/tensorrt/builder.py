@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+import platform
 from typing import Any
 from typing import NamedTuple
 
+from uaafusion_ros import share
+from uaafusion_ros.engine.cache import EngineKey
+from uaafusion_ros.engine.contract import BuildCancelled
+from uaafusion_ros.engine.contract import ModelSpec
 from uaafusion_ros.engine.contract import Progress
+from uaafusion_ros.engine.gpu import Gpu
 from uaafusion_ros.engine.tensorrt.api import Api
 from uaafusion_ros.engine.tensorrt.api import error_log
 from uaafusion_ros.engine.tensorrt.api import forget_frames
@@ -15,10 +21,6 @@ from uaafusion_ros.engine.tensorrt.api import REGISTRY
 from uaafusion_ros.errors import DependencyError
 from uaafusion_ros.errors import EngineError
 from uaafusion_ros.packages import pip_install
-
-
-class BuildCancelled(EngineError):
-    """A build was stopped because its progress callback said so."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,22 @@ class Built(NamedTuple):
 
     engine: bytes
     timing: bytes
+
+
+def engine_key(api: Api, spec: ModelSpec, options: BuildOptions,
+               gpu: Gpu | None = None) -> EngineKey:
+    """
+    Return the key of an engine; gpu: the one that is there.
+
+    TensorRT measures on that very GPU; TensorRT-RTX compiles for a compute capability, whichever
+    GPU has it, so that an engine made for `options.capability` is found by the GPU later.
+    """
+    return EngineKey(
+        model=spec.preset, onnx_sha256=spec.sha256, package=share.version(), runtime=api.name,
+        device=gpu.name if gpu and api.flavour == 'tensorrt' else '',
+        capability=options.capability or (gpu.architecture if gpu else ''),
+        platform=f'{platform.system()} {platform.machine()}', precision=options.precision.name,
+        keep_fp32=options.precision.keep_fp32, size=options.resolution)
 
 
 def build(api: Api, onnx: bytes, options: BuildOptions, progress: Progress | None = None,

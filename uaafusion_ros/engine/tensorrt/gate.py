@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 
 from uaafusion_ros import share
+from uaafusion_ros.engine.contract import BuildCancelled
 from uaafusion_ros.engine.contract import EngineOutput
 from uaafusion_ros.engine.contract import Progress
-from uaafusion_ros.engine.tensorrt.builder import BuildCancelled
 from uaafusion_ros.errors import EngineError
 
 # In steps of 1/255.

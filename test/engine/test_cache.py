@@ -13,10 +13,10 @@ import time
 
 import pytest
 
-from uaafusion_ros.engine.tensorrt import cache as caches
-from uaafusion_ros.engine.tensorrt.builder import BuildCancelled
-from uaafusion_ros.engine.tensorrt.cache import EngineCache
-from uaafusion_ros.engine.tensorrt.cache import EngineKey
+from uaafusion_ros.engine import cache as caches
+from uaafusion_ros.engine.cache import EngineCache
+from uaafusion_ros.engine.cache import EngineKey
+from uaafusion_ros.engine.contract import BuildCancelled
 
 KEY = EngineKey(
     model='fast', onnx_sha256='ab' * 32, package='0.1.0', runtime='tensorrt 10.3.0', device='Orin',

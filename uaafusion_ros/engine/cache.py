@@ -17,19 +17,13 @@ import hashlib
 import json
 import os
 from pathlib import Path
-import platform
 from tempfile import gettempdir
 from typing import Any
 from typing import NamedTuple
 
-from uaafusion_ros import share
-from uaafusion_ros.engine.contract import ModelSpec
-from uaafusion_ros.engine.gpu import Gpu
-from uaafusion_ros.engine.tensorrt import trust
-from uaafusion_ros.engine.tensorrt.api import Api
-from uaafusion_ros.engine.tensorrt.builder import BuildCancelled
-from uaafusion_ros.engine.tensorrt.builder import BuildOptions
-from uaafusion_ros.engine.tensorrt.trust import Untrusted
+from uaafusion_ros.engine import trust
+from uaafusion_ros.engine.contract import BuildCancelled
+from uaafusion_ros.engine.trust import Untrusted
 
 SCHEMA = 3
 # As many sizes, precisions and cameras as one robot has; older entries go.
@@ -75,24 +69,8 @@ class EngineKey:
         return f'{model}-{self.precision}-{self.size}-{self.digest[:16]}'
 
 
-def engine_key(api: Api, spec: ModelSpec, options: BuildOptions,
-               gpu: Gpu | None = None) -> EngineKey:
-    """
-    Return the key of an engine; gpu: the one that is there.
-
-    TensorRT measures on that very GPU; TensorRT-RTX compiles for a compute capability, whichever
-    GPU has it, so that an engine made for `options.capability` is found by the GPU later.
-    """
-    return EngineKey(
-        model=spec.preset, onnx_sha256=spec.sha256, package=share.version(), runtime=api.name,
-        device=gpu.name if gpu and api.flavour == 'tensorrt' else '',
-        capability=options.capability or (gpu.architecture if gpu else ''),
-        platform=f'{platform.system()} {platform.machine()}', precision=options.precision.name,
-        keep_fp32=options.precision.keep_fp32, size=options.resolution)
-
-
-def default_folder() -> Path:
-    """Return $XDG_CACHE_HOME/uaafusion_ros/engines, or the same below ~/.cache."""
+def user_folder() -> Path:
+    """Return $XDG_CACHE_HOME/uaafusion_ros, or the same below ~/.cache."""
     base = os.environ.get('XDG_CACHE_HOME', '')
     # The XDG specification has relative paths ignored.
     root = Path(base)
@@ -101,7 +79,12 @@ def default_folder() -> Path:
             root = Path.home() / '.cache'
         except RuntimeError:  # a container's user without an entry in passwd
             root = Path(gettempdir()) / f'cache_of_{os.getuid()}'
-    return root / 'uaafusion_ros' / 'engines'
+    return root / 'uaafusion_ros'
+
+
+def default_folder() -> Path:
+    """Return the folder of engines where no other is named."""
+    return user_folder() / 'engines'
 
 
 class Cached(NamedTuple):

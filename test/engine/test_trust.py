@@ -5,8 +5,8 @@ import stat
 
 import pytest
 
-from uaafusion_ros.engine.tensorrt import trust
-from uaafusion_ros.engine.tensorrt.trust import Untrusted
+from uaafusion_ros.engine import trust
+from uaafusion_ros.engine.trust import Untrusted
 
 LIMIT = 1 << 20
 NOBODY = 65534
